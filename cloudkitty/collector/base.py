@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The collector plugin interface, namespace ``cloudkitty.collector.backends``.
+
+Contract: collect.md 2.
+
+A collector must answer for one metric, scope and period (``fetch_all``). One that can do better
+also answers for many scopes and a range of periods in one go (``fetch_batch``); the base class
+makes the batch form out of ``fetch_all`` so that the processor only ever uses the former.
+"""
+
+from __future__ import annotations
+
+import abc
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oslo_config import cfg
+
+from cloudkitty import plugins, timeutils
+from cloudkitty.collector import metrics
+from cloudkitty.dataframe import DataFrame, DataPoint
+from cloudkitty.usage import Series, series_of_frames
+
+NAMESPACE: Final = "cloudkitty.collector.backends"
+
+
+class CollectError(Exception):
+    """The source did not give what was asked; the text says who, what and why."""
+
+
+class NoDataCollected(Exception):  # noqa: N818 - the contract's name
+    """The source has nothing for this metric, scope and period."""
+
+    def __init__(self, collector: str, resource: str) -> None:
+        super().__init__(f"Collector '{collector}' returned no data for resource '{resource}'")
+        self.collector = collector
+        self.resource = resource
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQuery:
+    """What one batch asks of a collector: these scopes, these consecutive periods.
+
+    `begins` are the periods' starts, epoch seconds, ascending, `period` seconds apart.
+    """
+
+    scopes: Sequence[str]
+    begins: Sequence[int]
+    period: int
+
+
+class BaseCollector(abc.ABC):
+    """Reads usage from a source. Built with ``cls(period=<int>, conf=<metrics.yml as dict>)``."""
+
+    #: Name of the plugin, used in messages.
+    collector_name: str
+
+    def __init__(self, *, period: int, conf: Mapping[str, Any], **_kwargs: object) -> None:
+        """Validate `conf`; raises metrics.InvalidConfiguration naming metric, key and reason."""
+        self.period = period
+        self.conf: dict[str, dict[str, Any]] = self.check_configuration(conf)
+
+    @staticmethod
+    @abc.abstractmethod
+    def check_configuration(conf: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Give metric key -> validated definition; raises InvalidConfiguration."""
+
+    @abc.abstractmethod
+    def fetch_all(
+        self,
+        metric_name: str,
+        start: dt.datetime,
+        end: dt.datetime,
+        scope_id: str,
+        q_filter: Any = None,
+    ) -> list[DataPoint]:
+        """Give the points of one metric key, scope and period; may be empty.
+
+        Raises CollectError when the source fails.
+        """
+
+    def retrieve(
+        self,
+        metric_name: str,
+        start: dt.datetime,
+        end: dt.datetime,
+        scope_id: str,
+        q_filter: Any = None,
+    ) -> tuple[str, list[DataPoint]]:
+        """Give (name in data frames, points); raises NoDataCollected when there are none."""
+        name = metrics.frame_name(metric_name, self.conf[metric_name])
+        points = self.fetch_all(metric_name, start, end, scope_id, q_filter=q_filter)
+        if not points:
+            raise NoDataCollected(self.collector_name, name)
+        return name, points
+
+    def fetch_batch(self, metric_name: str, query: BatchQuery) -> dict[str, list[Series]]:
+        """Give scope id -> series of one metric key for all scopes and periods of `query`.
+
+        Scopes without data may be absent. This form asks ``fetch_all`` once per scope and period,
+        in parallel. Raises CollectError when the source fails for any of them.
+        """
+        name = metrics.frame_name(metric_name, self.conf[metric_name])
+
+        def one(asked: tuple[str, int]) -> tuple[str, DataFrame]:
+            scope, begin = asked
+            start = timeutils.as_local(timeutils.from_epoch(begin))
+            end = timeutils.as_local(timeutils.from_epoch(begin + query.period))
+            return scope, DataFrame(
+                start,
+                end,
+                {name: self.fetch_all(metric_name, start, end, scope)},
+            )
+
+        asked = [(scope, begin) for scope in query.scopes for begin in query.begins]
+        frames: dict[str, list[DataFrame]] = {}
+        with ThreadPoolExecutor(max_workers=cfg.CONF.orchestrator.max_threads) as pool:
+            for scope, frame in pool.map(one, asked):
+                frames.setdefault(scope, []).append(frame)
+        return {scope: series_of_frames(found) for scope, found in frames.items()}
+
+
+def get_collector(conf: cfg.ConfigOpts, metrics_conf: Mapping[str, Any]) -> BaseCollector:
+    """Build the collector that ``[collect] collector`` names; NoMatches for an unknown name."""
+    collector: BaseCollector = plugins.build(
+        NAMESPACE,
+        conf.collect.collector,
+        period=conf.collect.period,
+        conf=metrics_conf,
+    )
+    return collector

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each SQL engine needs so that all three behave alike.
+
+* SQLite: write-ahead log (readers never block), a busy timeout, writers that take their lock when
+  they begin (a reader that turned writer would fail with "database is locked"), and an exact sum
+  of decimals, which are stored as text there.
+* PostgreSQL: readers at REPEATABLE READ, so that the statements of one answer see one state, as
+  they do by default on the other two.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session
+
+SQLITE_BUSY_TIMEOUT_MS: Final = 30_000
+_WRITE_OPTION: Final = "cloudkitty_write"
+
+# Sums of stored decimals are exact: far more digits than any bill has.
+EXACT: Final = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_EVEN)
+
+
+class _DecimalSum:
+    """SQLite aggregate ``ck_sum(text)``: the exact sum as text, NULL without rows."""
+
+    def __init__(self) -> None:
+        self._sum: Decimal | None = None
+
+    def step(self, value: str | None) -> None:
+        if value is not None:
+            self._sum = EXACT.add(self._sum, Decimal(value)) if self._sum else Decimal(value)
+
+    def finalize(self) -> str | None:
+        return None if self._sum is None else format(self._sum, "f")
+
+
+class _DecimalExtreme:
+    """SQLite aggregates ``ck_min`` and ``ck_max``: compare as numbers, not as text."""
+
+    better: Any
+
+    def __init__(self) -> None:
+        self._best: Decimal | None = None
+        self._text: str | None = None
+
+    def step(self, value: str | None) -> None:
+        if value is None:
+            return
+        number = Decimal(value)
+        if self._best is None or self.better(number, self._best):
+            self._best, self._text = number, str(value)
+
+    def finalize(self) -> str | None:
+        return self._text
+
+
+class _DecimalMin(_DecimalExtreme):
+    better = staticmethod(Decimal.__lt__)
+
+
+class _DecimalMax(_DecimalExtreme):
+    better = staticmethod(Decimal.__gt__)
+
+
+def prepare(engine: Engine) -> None:
+    """Attach the listeners that an engine needs; called once when it is created."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin, insert=True)
+
+
+def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
+    dbapi_connection.execute("PRAGMA journal_mode = WAL")
+    # With a write-ahead log NORMAL loses no committed transaction when the process dies.
+    dbapi_connection.execute("PRAGMA synchronous = NORMAL")
+    dbapi_connection.execute("PRAGMA cache_size = -65536")
+    dbapi_connection.create_aggregate("ck_sum", 1, _DecimalSum)
+    dbapi_connection.create_aggregate("ck_min", 1, _DecimalMin)
+    dbapi_connection.create_aggregate("ck_max", 1, _DecimalMax)
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    if connection.get_execution_options().get(_WRITE_OPTION):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # oslo.db begins a deferred transaction unless it finds this mark.
+        connection.info["in_transaction"] = True
+
+
+def begin_write(session: Session) -> None:
+    """Begin the transaction of a writing session; joins one that has begun."""
+    if session.get_bind().dialect.name == "sqlite" and not session.in_transaction():
+        session.connection(execution_options={_WRITE_OPTION: True})
+
+
+def begin_snapshot(session: Session) -> None:
+    """Begin the transaction of a reading session so that it sees one state throughout."""
+    if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of scope states and reprocessing schedules (contract sql-schema.md 3.4), and leases."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from oslo_db.sqlalchemy import models
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from cloudkitty import timeutils
+from cloudkitty.db.base import new_metadata
+
+
+class Base(DeclarativeBase, models.ModelBase):
+    """Base of the tables of this sub-tree."""
+
+    metadata = new_metadata()
+
+
+def _naive_utcnow() -> dt.datetime:
+    return timeutils.naive_utc(timeutils.utcnow())
+
+
+class IdentifierState(Base):
+    """How far a scope has been rated: begin of the last period done, naive UTC."""
+
+    __tablename__ = "cloudkitty_storage_states"
+    __table_args__ = (
+        sa.UniqueConstraint(
+            "identifier",
+            "scope_key",
+            "collector",
+            "fetcher",
+            name="uq_cloudkitty_storage_states_identifier",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    identifier: Mapped[str] = mapped_column(sa.String(256), nullable=False)
+    scope_key: Mapped[str | None] = mapped_column(sa.String(40))
+    fetcher: Mapped[str | None] = mapped_column(sa.String(40))
+    collector: Mapped[str | None] = mapped_column(sa.String(40))
+    last_processed_timestamp: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
+    scope_activation_toggle_date: Mapped[dt.datetime] = mapped_column(
+        sa.DateTime,
+        nullable=False,
+        default=_naive_utcnow,
+        server_default=sa.func.now(),
+    )
+    active: Mapped[bool] = mapped_column(sa.Boolean, nullable=False, default=True)
+
+
+class ReprocessingSchedule(Base):
+    """A wish to rate periods of a scope again; times are begins of periods, naive UTC."""
+
+    __tablename__ = "storage_scope_reprocessing_schedule"
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    identifier: Mapped[str] = mapped_column(sa.String(256), nullable=False)
+    start_reprocess_time: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
+    end_reprocess_time: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
+    current_reprocess_time: Mapped[dt.datetime | None] = mapped_column(sa.DateTime)
+    reason: Mapped[str] = mapped_column(sa.Text, nullable=False)

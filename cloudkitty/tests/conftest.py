@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg
+from oslo_config import fixture as cfg_fixture
+
+from cloudkitty import conf as ck_conf
+from cloudkitty import db, timeutils
+from cloudkitty.tests import services
+
+
+@pytest.fixture(autouse=True)
+def conf(tmp_path: Path) -> Iterator[cfg_fixture.Config]:
+    """The global configuration with defaults only, put back afterwards; `conf.config(...)` sets."""
+    fixture = cfg_fixture.Config(cfg.CONF)
+    fixture.setUp()
+    ck_conf.register_opts(cfg.CONF)
+    cfg.CONF([], project="cloudkitty-test", default_config_files=[], default_config_dirs=[])
+    fixture.config(coordination_url=f"file://{tmp_path}/locks", group="orchestrator")
+    yield fixture
+    fixture.cleanUp()
+    db.reset()
+
+
+@pytest.fixture(autouse=True)
+def utc() -> Iterator[None]:
+    """Tests run on a host in UTC unless they say otherwise."""
+    before = timeutils.local_timezone()
+    timeutils.set_local_timezone(dt.UTC)
+    yield
+    timeutils.set_local_timezone(before)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(engine, marks=[] if engine == "sqlite" else [pytest.mark.service])
+        for engine in services.ENGINES
+    ]
+)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Each SQL engine in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def empty_database(
+    engine_name: str,
+    tmp_path: Path,
+    conf: cfg_fixture.Config,
+) -> Iterator[str]:
+    """An empty database on each engine, configured as ``[database] connection``."""
+    with services.fresh_database(engine_name, tmp_path) as url:
+        _use(conf, url)
+        yield url
+        db.reset()
+
+
+@pytest.fixture
+def database(empty_database: str) -> str:
+    """A database with all tables, on each engine."""
+    _create_tables()
+    return empty_database
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, conf: cfg_fixture.Config) -> Iterator[str]:
+    """A database with all tables, SQLite only: for tests that are not about SQL."""
+    with services.fresh_database("sqlite", tmp_path) as url:
+        _use(conf, url)
+        _create_tables()
+        yield url
+        db.reset()
+
+
+def _use(conf: cfg_fixture.Config, url: str) -> None:
+    from oslo_db import options
+
+    options.set_defaults(cfg.CONF)
+    conf.config(connection=url, group="database")
+    db.reset()
+
+
+def _create_tables() -> None:
+    # Migrations give the same tables; a test of cloudkitty.db compares the two.
+    from cloudkitty.db import schema
+
+    schema.create_all(db.get_engine())
