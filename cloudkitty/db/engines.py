@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
 SQLITE_BUSY_TIMEOUT_MS: Final = 30_000
-_WRITE_OPTION: Final = "cloudkitty_write"
+_BEGUN: Final = "cloudkitty_begun"
 
 # Sums of stored decimals are exact: far more digits than any bill has.
 EXACT: Final = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_EVEN)
@@ -71,7 +71,6 @@ def prepare(engine: Engine) -> None:
     """Attach the listeners that an engine needs; called once when it is created."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connect)
-        event.listen(engine, "begin", _sqlite_begin, insert=True)
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
@@ -85,20 +84,27 @@ def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.create_aggregate("ck_max", 1, _DecimalMax)
 
 
-def _sqlite_begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(_WRITE_OPTION):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        # oslo.db begins a deferred transaction unless it finds this mark.
-        connection.info["in_transaction"] = True
-
-
 def begin_write(session: Session) -> None:
-    """Begin the transaction of a writing session; joins one that has begun."""
-    if session.get_bind().dialect.name == "sqlite" and not session.in_transaction():
-        session.connection(execution_options={_WRITE_OPTION: True})
+    """Take the write lock of SQLite for a session that has just begun; others need nothing."""
+    if _first_use(session) and session.get_bind().dialect.name == "sqlite":
+        take_sqlite_write_lock(session.connection())
+
+
+def take_sqlite_write_lock(connection: Connection) -> None:
+    """Make the transaction that `connection` has just begun on SQLite a writing one."""
+    # oslo.db has begun a deferred transaction, which nothing has happened in yet.
+    connection.exec_driver_sql("ROLLBACK")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def begin_snapshot(session: Session) -> None:
-    """Begin the transaction of a reading session so that it sees one state throughout."""
-    if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
+    """Make a reading session that has just begun see one state throughout."""
+    if _first_use(session) and session.get_bind().dialect.name == "postgresql":
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
+def _first_use(session: Session) -> bool:
+    """Whether this is the outermost use of the session, so that options still count."""
+    first = _BEGUN not in session.info
+    session.info[_BEGUN] = True
+    return first
