@@ -128,6 +128,6 @@ class BaseStorage(abc.ABC):
 
         Raises werkzeug.exceptions.BadRequest for an unknown ``time-<x>``.
         """
-        from cloudkitty.storage.v2 import query
+        from cloudkitty.storage.v2.query import resolve_aliases
 
-        return query.resolve_aliases(groupbys) if groupbys else groupbys
+        return resolve_aliases(groupbys) if groupbys else groupbys

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The default storage: a star of series, points and roll-ups in the SQL database.
+
+What is kept, and what readers may rely on, is told in :mod:`.models`; how it is written in
+:mod:`.commit` (processor), :mod:`.writer` (push) and :mod:`.deletion`; how it is read in
+:mod:`.totals` and :mod:`.frames`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from cloudkitty import db, timeutils
+from cloudkitty.dataframe import DataFrame
+from cloudkitty.storage.v2 import base, query
+from cloudkitty.storage.v2 import custom_fields as fields
+from cloudkitty.storage.v2.sqlalchemy import (
+    commit,
+    conditions,
+    deletion,
+    everything,
+    frames,
+    rollup,
+    totals,
+    writer,
+)
+from cloudkitty.storage.v2.sqlalchemy.catalog import Catalog
+from cloudkitty.storage.v2.sqlalchemy.session import retried, writing
+from cloudkitty.usage import ScopeUsage
+
+#: Ledger rows that one transaction of `roll_up_closed_days` looks at.
+_ROLLED_AT_ONCE = 5000
+
+
+class SQLAlchemyStorage(base.BaseStorage):
+    """Storage v2 in ``[database]``; safe for several threads and processes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._catalog = Catalog()
+
+    @property
+    def _scope_key(self) -> str:
+        key: str = self.conf.collect.scope_key
+        return key
+
+    @property
+    def _chunk(self) -> int:
+        chunk: int = self.conf.storage_sqlalchemy.write_chunk
+        return chunk
+
+    def init(self) -> None:
+        """Create or upgrade the tables."""
+        from cloudkitty.storage.v2.sqlalchemy import migrations
+
+        migrations.get_migration().upgrade()
+
+    def push(self, dataframes: Sequence[DataFrame], scope_id: str | None = None) -> None:
+        """Store frames in one transaction (5.1); ValueError for what no column can hold."""
+        del scope_id
+        writer.push(self._catalog, dataframes, self._scope_key, self._chunk)
+
+    def commit(self, batch: Sequence[ScopeUsage], advance: base.Advance) -> Collection[str]:
+        """Store a batch and move its scopes on, in one transaction."""
+        return commit.commit(self._catalog, batch, advance, self._scope_key, self._chunk)
+
+    def retrieve(
+        self,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        filters: Mapping[str, Any] | None = None,
+        metric_types: str | Sequence[str] | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+        paginate: bool = True,  # noqa: FBT001, FBT002 - plugin interface
+    ) -> dict[str, Any]:
+        """Give ``{"total": points matching, "dataframes": [DataFrame]}`` (5.5)."""
+        interval = query.interval(begin, end)
+        wanted = query.filters(filters, metric_types)
+        with db.session_for_read() as session:
+            selection = conditions.select(session, interval, wanted, self._scope_key)
+            page = (offset, limit) if paginate else (0, None)
+            total, found = frames.page(session, selection, *page)
+        return {"total": total, "dataframes": frames.fold(found)}
+
+    def total(
+        self,
+        groupby: Sequence[str] | None = None,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        metric_types: str | Sequence[str] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        custom_fields: str | None = base.DEFAULT_FIELDS,
+        offset: int = 0,
+        limit: int = 1000,
+        paginate: bool = True,  # noqa: FBT001, FBT002 - plugin interface
+    ) -> dict[str, Any]:
+        """Give ``{"total": rows, "results": [row]}`` (5.6); numbers are Decimals.
+
+        Raises werkzeug.exceptions.BadRequest for a groupby or custom_fields not understood.
+        """
+        names, by_time = query.group_names(groupby)
+        values = fields.parse(custom_fields)
+        interval = query.interval(begin, end)
+        wanted = query.filters(filters, metric_types)
+        with db.session_for_read() as session:
+            selection = conditions.select(session, interval, wanted, self._scope_key)
+            if values is None:
+                page = (offset, limit) if paginate else (0, None)
+                total, found = frames.page(session, selection, *page)
+                return {"total": total, "results": everything.rows(found)}
+            groups = totals.Wanted(names, self.period if by_time else 0)
+            rows = totals.rows(session, selection, groups, values, self._scope_key)
+        results = []
+        for (group, bucket), cells in query.page(rows, offset, limit, paginate=paginate):
+            limits = (
+                (frames.local(bucket), frames.local(bucket + self.period))
+                if by_time
+                else (interval.begin, interval.end)
+            )
+            row: dict[str, Any] = {"begin": limits[0], "end": limits[1]}
+            row |= zip((value.column for value in values), cells, strict=True)
+            row |= zip(names, group, strict=True)
+            results.append(row)
+        return {"total": len(rows), "results": results}
+
+    @retried
+    def delete(
+        self,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Delete points in one transaction (5.9)."""
+        wanted = query.filters(filters)
+        interval = query.open_interval(begin, end)
+        with writing() as session:
+            selection = conditions.select(
+                session,
+                interval,
+                wanted,
+                self._scope_key,
+                metadata_too=False,
+            )
+            deletion.delete(session, selection)
+
+    def roll_up_closed_days(self, before: dt.datetime) -> int:
+        """Roll up days before `before` that nobody has; gives the number of (scope, day) pairs.
+
+        For scopes that are not rated any more, or whose points are posted: the processor calls
+        it now and then. Each day is a transaction of its own.
+        """
+        stop = rollup.day_of(timeutils.to_epoch(before)) * timeutils.SECONDS_PER_DAY
+        with db.session_for_read() as session:
+            days = rollup.unrolled_days(session, stop, _ROLLED_AT_ONCE)
+        for day, scope_ids in days.items():
+            self._roll(scope_ids, day)
+        return sum(map(len, days.values()))
+
+    @retried
+    def _roll(self, scope_ids: Sequence[int], day: int) -> None:
+        with writing() as session:
+            rollup.roll(session, scope_ids, day)

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""commit(): the rated usage of a batch and the moves of its scopes, in one transaction.
+
+Labels are described, and series found or made, before the transaction begins. Inside it the scopes
+are moved on first: that is a compare-and-set, locks their state rows, and says whose points are to
+be written at all. A (scope, period) that has no ledger row has no points either, so the usual case
+is one bulk insert; where somebody has posted points already they are replaced by identity.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import chain, repeat
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from cloudkitty import db
+from cloudkitty.db.engines import EXACT
+from cloudkitty.storage.v2.base import Advance
+from cloudkitty.storage.v2.sqlalchemy import bulk, identity, ledger, models, points, rollup
+from cloudkitty.storage.v2.sqlalchemy.catalog import Catalog, SeriesRef
+from cloudkitty.storage.v2.sqlalchemy.ledger import Entry, Key
+from cloudkitty.storage.v2.sqlalchemy.points import Point
+from cloudkitty.storage.v2.sqlalchemy.session import retried, writing
+from cloudkitty.timeutils import SECONDS_PER_DAY
+from cloudkitty.usage import ScopeUsage, Series
+
+_POINTS: Final = models.Point.__table__
+_DAILY: Final = models.Daily.__table__
+_ZERO: Final = Decimal(0)
+_add: Final = EXACT.add
+
+
+@dataclass(slots=True)
+class _Column:
+    """A series on its way into the tables; `ranks` is None where every rank is 0."""
+
+    ref: SeriesRef
+    identity: bytes
+    begins: list[int]
+    qtys: list[Decimal]
+    prices: list[Decimal]
+    ranks: list[int] | None = None
+
+    def rows(self, seconds: int) -> Iterator[bulk.Row]:
+        """Give the rows of ck_points."""
+        return zip(
+            self.begins,
+            repeat(self.ref.scope_id),
+            repeat(self.ref.id),
+            self.ranks or repeat(0),
+            repeat(seconds),
+            map(bulk.plain, self.qtys),
+            map(bulk.plain, self.prices),
+            strict=False,
+        )
+
+    def points(self, seconds: int, keys: Collection[Key]) -> Iterator[Point]:
+        """Give the points of those ledger rows that are among `keys`."""
+        scope_id, id_ = self.ref.scope_id, self.ref.id
+        for index, begin in enumerate(self.begins):
+            if (scope_id, begin) in keys:
+                rank = self.ranks[index] if self.ranks else 0
+                yield Point(
+                    begin,
+                    scope_id,
+                    id_,
+                    rank,
+                    seconds,
+                    self.qtys[index],
+                    self.prices[index],
+                    self.identity,
+                )
+
+    def without(self, keys: Collection[Key]) -> _Column:
+        """Give the column without the points of `keys`."""
+        scope_id = self.ref.scope_id
+        kept = [i for i, begin in enumerate(self.begins) if (scope_id, begin) not in keys]
+        if len(kept) == len(self.begins):
+            return self
+        return _Column(
+            self.ref,
+            self.identity,
+            [self.begins[i] for i in kept],
+            [self.qtys[i] for i in kept],
+            [self.prices[i] for i in kept],
+            self.ranks and [self.ranks[i] for i in kept],
+        )
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """One scope's usage, ready to be written; `scope_id` is its row of ck_scopes."""
+
+    usage: ScopeUsage
+    scope_id: int
+    columns: list[_Column] = field(default_factory=list)
+
+    @property
+    def keys(self) -> set[Key]:
+        """The ledger rows that it writes: one per period, and one wherever else points belong."""
+        found = {(self.scope_id, begin) for begin in self.usage.begins}
+        for column in self.columns:
+            if column.ref.scope_id != self.scope_id:
+                found |= {(column.ref.scope_id, begin) for begin in column.begins}
+        return found
+
+    def completed_days(self) -> list[int]:
+        """Give the UTC days whose last period this usage has."""
+        begins = self.usage.begins
+        if not begins:
+            return []
+        following = rollup.day_of(begins[-1] + self.usage.period)
+        return sorted({day for begin in begins if (day := rollup.day_of(begin)) < following})
+
+    def whole(self, day: int) -> bool:
+        """Whether this usage has every period of `day` (which it completes)."""
+        return rollup.day_of(self.usage.begins[0] - self.usage.period) < day
+
+
+def commit(
+    catalog: Catalog,
+    batch: Sequence[ScopeUsage],
+    advance: Advance,
+    scope_key: str,
+    chunk: int,
+) -> Collection[str]:
+    """Store `batch` and move its scopes on; gives the ids of those that could be moved.
+
+    Raises ValueError, with nothing stored, for what no column can hold.
+    """
+    return _store(_prepare(catalog, batch, scope_key), advance, chunk)
+
+
+def _prepare(catalog: Catalog, batch: Sequence[ScopeUsage], scope_key: str) -> list[_Prepared]:
+    fit = points.fitted(db.get_engine().dialect.name)
+    described = [
+        (usage, [(identity.describe(s, scope_key), s) for s in _parts(usage)]) for usage in batch
+    ]
+    refs = catalog.series(info for _usage, parts in described for info, _series in parts)
+    scopes = catalog.scopes({identity.scope_name(scope_key, usage.scope_id) for usage in batch})
+    prepared = []
+    for usage, parts in described:
+        ready = _Prepared(usage, scopes[identity.scope_name(scope_key, usage.scope_id)])
+        for info, series in parts:
+            qtys, prices = series.qtys, series.prices
+            if fit:
+                qtys, prices = [*map(fit, qtys)], [*map(fit, prices)]
+            ready.columns.append(
+                _Column(refs[info.digest], info.identity, series.begins, qtys, prices),
+            )
+        _rank(ready.columns)
+        _check(usage, ready.columns)
+        prepared.append(ready)
+    return prepared
+
+
+def _parts(usage: ScopeUsage) -> Iterator[Series]:
+    for series in usage.series:
+        if series.begins:
+            yield from identity.split_by_calendar(series)
+
+
+def _rank(columns: Sequence[_Column]) -> None:
+    """Number the points of one identity and period in the order of the series (5.1.3)."""
+    shared = {key for key, count in Counter(c.identity for c in columns).items() if count > 1}
+    if not shared:
+        return
+    seen: Counter[tuple[bytes, int]] = Counter()
+    for column in columns:
+        if column.identity in shared:
+            column.ranks = []
+            for begin in column.begins:
+                column.ranks.append(seen[column.identity, begin])
+                seen[column.identity, begin] += 1
+
+
+def _check(usage: ScopeUsage, columns: Sequence[_Column]) -> None:
+    """Raise ValueError for a number that an engine could not hold."""
+    for column in columns:
+        for name, numbers in (("qty", column.qtys), ("price", column.prices)):
+            for number in points.unusual(numbers):
+                points.check(number, f"{name} of a point of scope {usage.scope_id!r}")
+
+
+@retried
+def _store(prepared: Sequence[_Prepared], advance: Advance, chunk: int) -> Collection[str]:
+    with writing() as session:
+        moved = advance(session)
+        kept = [ready for ready in prepared if ready.usage.scope_id in moved]
+        if kept:
+            _write(session, kept, chunk)
+    return moved
+
+
+def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
+    keys = set().union(*(ready.keys for ready in kept))
+    days = [rollup.day_of(begin) for _scope_id, begin in keys]
+    scope_ids = sorted({scope_id for scope_id, _begin in keys})
+    # Every row of the days concerned: they also say whether a day is whole in this batch.
+    locked = {
+        (scope_id, begin)
+        for scope_id, begin, _rolled in rollup.lock(session, scope_ids, min(days), max(days))
+    }
+    used_days = {(scope_id, rollup.day_of(begin)) for scope_id, begin in locked}
+    taken = keys & locked
+    entries = _entries(kept, keys - taken)
+    here, later = _roll_ups(kept, used_days)
+    for (scope_id, begin), entry in entries.items():
+        entry.rolled = (scope_id, rollup.day_of(begin)) in here
+    ledger.insert(session, entries)
+    rows = chain.from_iterable(
+        (column.without(taken) if taken else column).rows(ready.usage.period)
+        for ready in kept
+        for column in ready.columns
+    )
+    ordered: Iterable[Any] = rows
+    if session.get_bind().dialect.name != "postgresql":
+        # Their tables are kept in the order of the key: rows in that order are appended.
+        ordered = sorted(rows)
+    bulk.insert(session, _POINTS, ordered, chunk)
+    bulk.insert(session, _DAILY, _daily_rows(kept, here), chunk)
+    if taken:
+        again = [
+            point
+            for ready in kept
+            for column in ready.columns
+            for point in column.points(ready.usage.period, taken)
+        ]
+        if again:
+            points.replace(session, again, ledger.RATED, chunk)
+    ledger.set_status(session, taken, ledger.RATED)
+    for day, scopes in sorted(later.items()):
+        rollup.roll(session, scopes, day)
+
+
+def _entries(kept: Sequence[_Prepared], keys: Collection[Key]) -> dict[Key, Entry]:
+    """Give the new ledger rows."""
+    counts: dict[Key, int] = dict.fromkeys(keys, 0)
+    sums: dict[Key, Decimal] = dict.fromkeys(keys, _ZERO)
+    for ready in kept:
+        for column in ready.columns:
+            scope_id = column.ref.scope_id
+            for begin, price in zip(column.begins, column.prices, strict=True):
+                key = scope_id, begin
+                if key in counts:
+                    counts[key] += 1
+                    sums[key] = _add(sums[key], price)
+    return {key: Entry(counts[key], sums[key], ledger.RATED) for key in keys}
+
+
+def _roll_ups(
+    kept: Sequence[_Prepared],
+    used_days: Collection[tuple[int, int]],
+) -> tuple[set[tuple[int, int]], dict[int, set[int]]]:
+    """Give the (scope, day) pairs to roll up from the batch, and day -> scopes to roll up in SQL.
+
+    From the batch: days that nobody has anything of in the tables yet, and that are whole here.
+    """
+    here: set[tuple[int, int]] = set()
+    later: dict[int, set[int]] = {}
+    for ready in kept:
+        for day in ready.completed_days():
+            if ready.whole(day) and (ready.scope_id, day) not in used_days:
+                here.add((ready.scope_id, day))
+            else:
+                later.setdefault(day, set()).add(ready.scope_id)
+    return here, later
+
+
+def _daily_rows(
+    kept: Sequence[_Prepared],
+    here: Collection[tuple[int, int]],
+) -> Iterator[bulk.Row]:
+    """Give the rows of ck_daily for the scopes and days of `here`."""
+    found: list[bulk.Row] = []
+    for ready in kept:
+        for column in ready.columns:
+            for day, start, stop in _day_slices(column.begins):
+                if (column.ref.scope_id, day) in here:
+                    found.append(
+                        (
+                            day,
+                            column.ref.scope_id,
+                            column.ref.id,
+                            stop - start,
+                            *_folded(column.qtys[start:stop]),
+                            *_folded(column.prices[start:stop]),
+                        ),
+                    )
+    # One series may have several columns: its ranks.
+    return iter(_merged(found))
+
+
+def _merged(rows: Sequence[bulk.Row]) -> list[bulk.Row]:
+    by_key: dict[tuple[int, int, int], list[Any]] = {}
+    for row in rows:
+        known = by_key.get(row[:3])
+        if known is None:
+            by_key[row[:3]] = list(row)
+            continue
+        known[3] += row[3]
+        for at in (4, 7):
+            known[at] = _add(known[at], row[at])
+            known[at + 1] = min(known[at + 1], row[at + 1])
+            known[at + 2] = max(known[at + 2], row[at + 2])
+    return [(*known[:4], *map(bulk.plain, known[4:])) for _key, known in sorted(by_key.items())]
+
+
+def _day_slices(begins: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (day, from index, to index) for the days of ascending begins."""
+    start = 0
+    while start < len(begins):
+        day = rollup.day_of(begins[start])
+        limit = (day + 1) * SECONDS_PER_DAY
+        stop = start + 1
+        while stop < len(begins) and begins[stop] < limit:
+            stop += 1
+        yield day, start, stop
+        start = stop
+
+
+def _folded(numbers: Sequence[Decimal]) -> tuple[Decimal, Decimal, Decimal]:
+    """Give the exact sum, the minimum and the maximum."""
+    first = numbers[0]
+    if numbers.count(first) == len(numbers):
+        # Most series do not change during a day.
+        return EXACT.multiply(first, Decimal(len(numbers))), first, first
+    total = _ZERO
+    for number in numbers:
+        total = _add(total, number)
+    return total, min(numbers), max(numbers)

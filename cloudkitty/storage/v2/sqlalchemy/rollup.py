@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Daily roll-ups: always the exact sums of the rolled ledger rows of their scope and UTC day.
+
+Every change here begins by locking the ledger rows of the days concerned, so that two writers of
+one day take turns; a row that is new meanwhile is not rolled, and is read from its points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cloudkitty.db.types import exact_max, exact_min, exact_sum
+from cloudkitty.storage.v2.sqlalchemy import models
+from cloudkitty.storage.v2.sqlalchemy.conditions import integers
+from cloudkitty.timeutils import SECONDS_PER_DAY
+
+DAILY: Final = models.Daily.__table__
+PERIODS: Final = models.Period.__table__
+POINTS: Final = models.Point.__table__
+_SERIES: Final = models.Series.__table__
+
+
+def day_of(begin: int) -> int:
+    """Give the UTC day, counted from the epoch."""
+    return begin // SECONDS_PER_DAY
+
+
+def in_day(
+    column: sa.ColumnElement[int], first: int, last: int | None = None
+) -> list[sa.ColumnElement[bool]]:
+    """Give the conditions that `column`, a begin, lies in the days from `first` to `last`."""
+    last = first if last is None else last
+    return [column >= first * SECONDS_PER_DAY, column < (last + 1) * SECONDS_PER_DAY]
+
+
+def lock(
+    session: Session,
+    scope_ids: Sequence[int] | None,
+    first_day: int,
+    last_day: int,
+) -> list[tuple[int, int, bool]]:
+    """Lock the ledger rows of scopes (None: all) and days; gives (scope id, begin, rolled)."""
+    query = (
+        sa.select(PERIODS.c.scope_id, PERIODS.c.begin, PERIODS.c.rolled)
+        .where(*in_day(PERIODS.c.begin, first_day, last_day))
+        .order_by(PERIODS.c.scope_id, PERIODS.c.begin)
+        .with_for_update()
+    )
+    if scope_ids is not None:
+        query = query.where(PERIODS.c.scope_id.in_(integers(sorted(scope_ids))))
+    return [(scope_id, begin, bool(rolled)) for scope_id, begin, rolled in session.execute(query)]
+
+
+def roll(session: Session, scope_ids: Collection[int], day: int) -> None:
+    """Take everything that scopes have on a day into the roll-up."""
+    scopes = integers(sorted(scope_ids))
+    lock(session, sorted(scope_ids), day, day)
+    session.execute(
+        sa.update(PERIODS)
+        .where(PERIODS.c.scope_id.in_(scopes), *in_day(PERIODS.c.begin, day))
+        .where(PERIODS.c.rolled == sa.false())
+        .values(rolled=True),
+    )
+    recompute(session, scope_ids, [day])
+
+
+def recompute(
+    session: Session,
+    scope_ids: Collection[int] | None,
+    days: Iterable[int],
+    series: Sequence[sa.ColumnElement[bool]] = (),
+) -> None:
+    """Work out anew the roll-ups of scopes (None: all) and days whose ledger rows are locked.
+
+    With `series`, conditions on ck_series, only those of the series that meet them.
+    """
+    for day in days:
+        session.execute(sa.delete(DAILY).where(DAILY.c.day == day, *_of(DAILY, scope_ids, series)))
+        sums = (
+            sa.select(
+                sa.literal(day, sa.Integer).label("day"),
+                POINTS.c.scope_id,
+                POINTS.c.series_id,
+                sa.func.count(),
+                *(
+                    function(column)
+                    for column in (POINTS.c.qty, POINTS.c.price)
+                    for function in (exact_sum, exact_min, exact_max)
+                ),
+            )
+            .select_from(PERIODS.join(POINTS, _same_period()))
+            .where(*in_day(PERIODS.c.begin, day), PERIODS.c.rolled == sa.true())
+            .where(*_of(POINTS, scope_ids, series))
+            .group_by(POINTS.c.scope_id, POINTS.c.series_id)
+        )
+        if scope_ids is not None:
+            sums = sums.where(PERIODS.c.scope_id.in_(integers(sorted(scope_ids))))
+        names = [column.name for column in DAILY.columns]
+        session.execute(sa.insert(DAILY).from_select(names, sums))
+
+
+def unrolled_days(session: Session, before: int, limit: int) -> dict[int, list[int]]:
+    """Give day -> scope ids with ledger rows that begin before `before` and are not rolled."""
+    found: dict[int, set[int]] = {}
+    query = (
+        sa.select(PERIODS.c.begin, PERIODS.c.scope_id)
+        .where(PERIODS.c.rolled == sa.false(), PERIODS.c.begin < before)
+        .order_by(PERIODS.c.begin)
+        .limit(limit)
+    )
+    for begin, scope_id in session.execute(query):
+        found.setdefault(day_of(begin), set()).add(scope_id)
+    return {day: sorted(scope_ids) for day, scope_ids in found.items()}
+
+
+def _same_period() -> sa.ColumnElement[bool]:
+    return sa.and_(POINTS.c.begin == PERIODS.c.begin, POINTS.c.scope_id == PERIODS.c.scope_id)
+
+
+def _of(
+    table: sa.Table,
+    scope_ids: Collection[int] | None,
+    series: Sequence[sa.ColumnElement[bool]],
+) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if scope_ids is not None:
+        found.append(table.c.scope_id.in_(integers(sorted(scope_ids))))
+    if series:
+        found.append(
+            sa.exists().where(_SERIES.c.id == table.c.series_id, *series).correlate(table),
+        )
+    return found
