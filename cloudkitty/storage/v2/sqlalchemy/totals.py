@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -38,27 +37,26 @@ SCOPES: Final = models.Scope.__table__
 Group = tuple[tuple[str, ...], int]
 
 
-@dataclass(slots=True)
-class Sums:
-    """What adds up: number of points, and sum, minimum and maximum of both numbers."""
+#: An aggregate that SQL works out and that adds up here: function and field.
+Aggregate = tuple[str, str]
+#: Number of points, then the value of each aggregate.
+Cells = list[Any]
 
-    points: int
-    qty_sum: Decimal
-    qty_min: Decimal
-    qty_max: Decimal
-    price_sum: Decimal
-    price_min: Decimal
-    price_max: Decimal
-
-    def add(self, other: Sums) -> None:
-        """Take in the sums of other points."""
-        self.points += other.points
-        self.qty_sum = EXACT.add(self.qty_sum, other.qty_sum)
-        self.price_sum = EXACT.add(self.price_sum, other.price_sum)
-        self.qty_min = min(self.qty_min, other.qty_min)
-        self.qty_max = max(self.qty_max, other.qty_max)
-        self.price_min = min(self.price_min, other.price_min)
-        self.price_max = max(self.price_max, other.price_max)
+_IN_SQL: Final[Mapping[str, Any]] = {"SUM": exact_sum, "MIN": exact_min, "MAX": exact_max}
+_FOLD: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "SUM": EXACT.add,
+    "MIN": min,
+    "MAX": max,
+}
+#: What has to be known to give the value of a function.
+_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "COUNT": (),
+    "SUM": ("SUM",),
+    "MEAN": ("SUM",),
+    "MIN": ("MIN",),
+    "MAX": ("MAX",),
+    "SPREAD": ("MIN", "MAX"),
+}
 
 
 class Wanted(NamedTuple):
@@ -78,31 +76,31 @@ def rows(
     """Give (group, value per column) in the order of 5.6."""
     if selection.empty:
         return []
-    groups = _Groups(session, selection, wanted, scope_key)
-    if any(value.function in POINTWISE for value in values):
+    pointwise_too = any(value.function in POINTWISE for value in values)
+    needed: list[Aggregate] = []
+    if not pointwise_too:
+        needed = sorted({(need, v.field) for v in values for need in _NEEDS[v.function]})
+    groups = _Groups(session, selection, wanted, scope_key, needed)
+    if pointwise_too:
         found = pointwise.fold(groups.points(), values)
     else:
-        found = {group: [_value(sums, v) for v in values] for group, sums in groups.sums().items()}
+        found = {
+            group: [_value(cells[0], dict(zip(needed, cells[1:], strict=True)), v) for v in values]
+            for group, cells in groups.sums().items()
+        }
     return sorted(found.items(), key=lambda item: item[0])
 
 
-def _value(sums: Sums, value: Value) -> Any:
-    if value.function == "COUNT":
-        return sums.points
-    total: Decimal
-    total, low, high = (
-        (sums.qty_sum, sums.qty_min, sums.qty_max)
-        if value.field == "qty"
-        else (sums.price_sum, sums.price_min, sums.price_max)
-    )
-    compute: Mapping[str, Callable[[], Decimal]] = {
-        "SUM": lambda: total,
-        "MIN": lambda: low,
-        "MAX": lambda: high,
-        "SPREAD": lambda: EXACT.subtract(high, low),
-        "MEAN": lambda: EXACT.divide(total, Decimal(sums.points)),
-    }
-    return compute[value.function]()
+def _value(points: int, known: Mapping[Aggregate, Decimal], value: Value) -> Any:
+    match value.function:
+        case "COUNT":
+            return points
+        case "MEAN":
+            return EXACT.divide(known["SUM", value.field], Decimal(points))
+        case "SPREAD":
+            return EXACT.subtract(known["MAX", value.field], known["MIN", value.field])
+        case function:
+            return known[function, value.field]
 
 
 class _Groups:
@@ -114,7 +112,9 @@ class _Groups:
         selection: Selection,
         wanted: Wanted,
         scope_key: str,
+        needed: Sequence[Aggregate],
     ) -> None:
+        self._needed = needed
         self._session = session
         self._selection = selection
         self._wanted = wanted
@@ -122,22 +122,26 @@ class _Groups:
         self._identifiers: dict[int, str] | None = None
         self._scope_key = scope_key
         if scope_key in wanted.names and not selection.foreign_scopes:
-            self._identifiers = dict(
-                (id_, identifier)
-                for id_, identifier in session.execute(sa.select(SCOPES.c.id, SCOPES.c.identifier))
-            )
+            found = session.execute(sa.select(SCOPES.c.id, SCOPES.c.identifier))
+            self._identifiers = {row.id: row.identifier for row in found}
 
-    def sums(self) -> dict[Group, Sums]:
-        """Give the sums of every group that has a point."""
-        found: dict[Group, Sums] = {}
+    def sums(self) -> dict[Group, Cells]:
+        """Give number of points and aggregates of every group that has a point."""
+        width = 1 + len(self._needed)
+        folds = [_FOLD[function] for function, _field in self._needed]
+        found: dict[Group, Cells] = {}
         for source in self._sources():
             for row in self._session.execute(source):
                 group = self._group(row)
-                sums = Sums(int(row[0]), *map(_decimal, row[1:7]))
-                if group in found:
-                    found[group].add(sums)
-                else:
-                    found[group] = sums
+                cells = [int(row[0]), *map(_decimal, row[1:width])]
+                known = found.get(group)
+                if known is not None:
+                    cells[0] += known[0]
+                    cells[1:] = [
+                        fold(old, new)
+                        for fold, old, new in zip(folds, known[1:], cells[1:], strict=True)
+                    ]
+                found[group] = cells
         return found
 
     def points(self) -> Iterator[tuple[Group, int, Decimal, Decimal, str]]:
@@ -189,24 +193,20 @@ class _Groups:
             PERIODS.c.scope_id,
             [
                 sa.func.count(),
-                *(
-                    function(column)
-                    for column in (POINTS.c.qty, POINTS.c.price)
-                    for function in (exact_sum, exact_min, exact_max)
-                ),
+                *(_IN_SQL[function](POINTS.c[name]) for function, name in self._needed),
             ],
         )
         return statement if condition is None else statement.where(condition)
 
     def _from_days(self, first_day: int, last_day: int) -> sa.Select[Any]:
         at = DAILY.c.day * SECONDS_PER_DAY
-        sums: list[Any] = [sa.func.sum(DAILY.c.points)]
-        for name in ("qty", "price"):
-            sums += [
-                exact_sum(DAILY.c[f"{name}_sum"]),
-                exact_min(DAILY.c[f"{name}_min"]),
-                exact_max(DAILY.c[f"{name}_max"]),
-            ]
+        sums: list[Any] = [
+            sa.func.sum(DAILY.c.points),
+            *(
+                _IN_SQL[function](DAILY.c[f"{name}_{function.lower()}"])
+                for function, name in self._needed
+            ),
+        ]
         joined = DAILY.join(SERIES, SERIES.c.id == DAILY.c.series_id)
         return self._grouped(joined, at, DAILY.c.scope_id, sums, interval=False).where(
             DAILY.c.day >= first_day,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scopes, series, points, daily roll-ups and the ledger of periods."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -10,8 +12,8 @@ from cloudkitty.db.types import BinaryText, ExactDecimal
 revision = "0001"
 down_revision = None
 
-MYSQL = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
-WITHOUT_ROWID = {"sqlite_with_rowid": False, **MYSQL}
+MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
+WITHOUT_ROWID: dict[str, Any] = {"sqlite_with_rowid": False, **MYSQL}
 DIGEST = sa.LargeBinary(16).with_variant(mysql.BINARY(16), "mysql")
 JSON = sa.Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql")
 LABELS = (
@@ -95,7 +97,7 @@ def _create_series() -> None:
     )
 
 
-def _keys(**types: type[sa.types.TypeEngine]) -> list[sa.Column]:
+def _keys(**types: type[sa.types.TypeEngine[Any]]) -> list[sa.Column[Any]]:
     # No key counts up by itself.
     return [
         sa.Column(name, kind, nullable=False, autoincrement=False) for name, kind in types.items()
