@@ -171,11 +171,35 @@ def check(storage: SQLAlchemyStorage, model: Model) -> None:
         assert ledger.scalar() == len(model.stored)
 
 
+def two_days(scope: str) -> ScopeUsage:
+    """Give usage of whole days, which is rolled up in the commit that brings it."""
+    begins = [START + hour * 3600 for hour in range(48)]
+    usage = ScopeUsage(scope, 3600, begins)
+    for id_, flavor in (("a", "s"), ("b", "l"), ("c", "s")):
+        usage.series.append(
+            Series(
+                "instance",
+                "GiB",
+                ImmutableDict(id=id_, project_id=scope),
+                ImmutableDict(flavor=flavor),
+                None,
+                True,  # noqa: FBT003
+                begins,
+                [Decimal(hour) / 8 for hour in range(48)],
+                [Decimal("0.1")] * 48,
+            ),
+        )
+    return usage
+
+
 def run(sequence: list[tuple[str, Any]]) -> None:
     with db.session_for_write() as session:
         for table in (models.Point, models.Period, models.Daily):
             session.execute(sa.delete(table))
     storage, model = SQLAlchemyStorage(), Model()
+    for scope in ("p1", "p2"):
+        play(storage, model, ("commit", two_days(scope)))
+    check(storage, model)
     for action in sequence:
         play(storage, model, action)
         check(storage, model)
