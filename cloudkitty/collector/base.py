@@ -31,6 +31,21 @@ class CollectError(Exception):
     """The source did not give what was asked; the text says who, what and why."""
 
 
+class BatchFailure(CollectError):  # noqa: N818 - a part of the batch did not fail
+    """Some scopes of a batch could not be had; the others can be used.
+
+    `series` is what ``fetch_batch`` would have given, without the scopes of `failed`, which tells
+    for each of them why. A scope in neither simply has no data.
+    """
+
+    def __init__(self, series: Mapping[str, list[Series]], failed: Mapping[str, str]) -> None:
+        reasons = list(dict.fromkeys(failed.values()))
+        more = f" (and {len(reasons) - 1} other reasons)" if len(reasons) > 1 else ""
+        super().__init__(f"{len(failed)} scope(s) failed: {reasons[0] if reasons else ''}{more}")
+        self.series = dict(series)
+        self.failed = dict(failed)
+
+
 class NoDataCollected(Exception):  # noqa: N818 - the contract's name
     """The source has nothing for this metric, scope and period."""
 
@@ -101,26 +116,36 @@ class BaseCollector(abc.ABC):
         """Give scope id -> series of one metric key for all scopes and periods of `query`.
 
         Scopes without data may be absent. This form asks ``fetch_all`` once per scope and period,
-        in parallel. Raises CollectError when the source fails for any of them.
+        in parallel. Raises BatchFailure when the source fails for some scopes, another
+        CollectError when it fails for whatever is asked.
         """
         name = metrics.frame_name(metric_name, self.conf[metric_name])
 
-        def one(asked: tuple[str, int]) -> tuple[str, DataFrame]:
+        def one(asked: tuple[str, int]) -> tuple[str, DataFrame | CollectError]:
             scope, begin = asked
             start = timeutils.as_local(timeutils.from_epoch(begin))
             end = timeutils.as_local(timeutils.from_epoch(begin + query.period))
-            return scope, DataFrame(
-                start,
-                end,
-                {name: self.fetch_all(metric_name, start, end, scope)},
-            )
+            try:
+                points = self.fetch_all(metric_name, start, end, scope)
+            except CollectError as exc:
+                return scope, exc
+            except NoDataCollected:
+                points = []
+            return scope, DataFrame(start, end, {name: points})
 
         asked = [(scope, begin) for scope in query.scopes for begin in query.begins]
         frames: dict[str, list[DataFrame]] = {}
+        failed: dict[str, str] = {}
         with ThreadPoolExecutor(max_workers=cfg.CONF.orchestrator.max_threads) as pool:
-            for scope, frame in pool.map(one, asked):
-                frames.setdefault(scope, []).append(frame)
-        return {scope: series_of_frames(found) for scope, found in frames.items()}
+            for scope, found in pool.map(one, asked):
+                if isinstance(found, CollectError):
+                    failed.setdefault(scope, f"metric '{metric_name}': {found}")
+                else:
+                    frames.setdefault(scope, []).append(found)
+        series = {s: series_of_frames(got) for s, got in frames.items() if s not in failed}
+        if failed:
+            raise BatchFailure(series, failed)
+        return series
 
 
 def get_collector(conf: cfg.ConfigOpts, metrics_conf: Mapping[str, Any]) -> BaseCollector:

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing PromQL: nothing that comes from outside may change the meaning of a query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+# What Go's regexp.QuoteMeta quotes; a letter after a backslash would mean something else in RE2.
+_RE2_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+# The lexer takes U+FFFD itself for broken UTF-8, so it goes as an escape.
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\ufffd": "\\ufffd"})
+
+
+def is_label_name(name: str) -> bool:
+    """Say whether `name` can stand as a label in a query."""
+    return _LABEL.fullmatch(name) is not None
+
+
+def is_metric_name(name: str) -> bool:
+    """Say whether `name` can stand as a metric in a query."""
+    return _METRIC.fullmatch(name) is not None
+
+
+def quote(value: str) -> str:
+    """Give `value` as a PromQL string, quotes included."""
+    return f'"{value.translate(_ESCAPES)}"'
+
+
+def quote_regex(value: str) -> str:
+    """Give a RE2 expression that matches exactly `value`."""
+    return _RE2_SPECIAL.sub(r"\\\g<0>", value)
+
+
+def equals(label: str, value: str) -> str:
+    """Give a matcher for one value of a label; an empty value matches series without it."""
+    return f"{label}={quote(value)}"
+
+
+def one_of(label: str, values: Sequence[str]) -> str:
+    """Give a matcher for any of several values of a label."""
+    if len(values) == 1:
+        return equals(label, values[0])
+    return f"{label}=~{quote('|'.join(map(quote_regex, values)))}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """What one metric definition asks, but for scope and period (contract collect.md 2.2.2)."""
+
+    metric: str
+    labels: tuple[str, ...]
+    aggregation: str
+    query_function: str | None = None
+    range_function: str | None = None
+    prefix: str = ""
+    suffix: str = ""
+
+    @classmethod
+    def of(cls, metric: str, definition: Mapping[str, Any]) -> MetricQuery:
+        """Build the query of a validated definition."""
+        extra = definition["extra_args"]
+        return cls(
+            metric,
+            (*definition["groupby"], *definition["metadata"]),
+            extra["aggregation_method"],
+            extra.get("query_function"),
+            extra.get("range_function"),
+            extra["query_prefix"],
+            extra["query_suffix"],
+        )
+
+    def render(self, matcher: str, seconds: int) -> str:
+        """Give the PromQL for the series that `matcher` selects, over the last `seconds`."""
+        query = f"{self.metric}{{{matcher}}}[{seconds}s]"
+        query = f"{self.range_function or f'{self.aggregation}_over_time'}({query})"
+        if self.query_function:
+            query = f"{self.query_function}({query})"
+        query = f"{self.aggregation}({query}) by ({', '.join(self.labels)})"
+        return " ".join(part for part in (self.prefix, query, self.suffix) if part)
+
+    @property
+    def custom(self) -> bool:
+        """Whether text of the operator surrounds the query: then scopes cannot share one."""
+        return bool(self.prefix or self.suffix)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it may be tied to the ends of a range (``@ end()``): no range of periods then."""
+        return "@" in self.prefix or "@" in self.suffix

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing that comes from outside may change the meaning of a query."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudkitty.prometheus import promql
+
+
+@given(st.text())
+def test_a_quoted_value_is_one_string_that_reads_back(value: str) -> None:
+    quoted = promql.quote(value)
+    assert re.fullmatch(r'"([^"\\\n]|\\[\\"nu])*"', quoted)
+    inner = quoted[1:-1].replace("\\ufffd", "\ufffd")
+    assert re.sub(r'\\(["\\n])', lambda m: {"n": "\n"}.get(m[1], m[1]), inner) == value
+
+
+@given(st.text(), st.text())
+def test_a_quoted_expression_matches_its_value_only(value: str, other: str) -> None:
+    pattern = re.compile(promql.quote_regex(value), re.DOTALL)
+    assert pattern.fullmatch(value)
+    assert (pattern.fullmatch(other) is not None) == (other == value)
+
+
+@pytest.mark.parametrize(
+    ("values", "matcher"),
+    [
+        (["a"], 'p="a"'),
+        (["a.b"], 'p="a.b"'),
+        (["a", "b"], 'p=~"a|b"'),
+        (["a.b", "c|d"], r'p=~"a\\.b|c\\|d"'),
+        (["", "b"], 'p=~"|b"'),
+    ],
+)
+def test_matchers(values: list[str], matcher: str) -> None:
+    assert promql.one_of("p", values) == matcher
+
+
+@pytest.mark.parametrize("name", ["a", "_a1", "project_id"])
+def test_label_names(name: str) -> None:
+    assert promql.is_label_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a-b", "a.b", "a:b", "a\n", "ä"])
+def test_no_label_names(name: str) -> None:
+    assert not promql.is_label_name(name)
+
+
+def test_metric_names() -> None:
+    assert promql.is_metric_name("node:cpu:rate5m")
+    assert not promql.is_metric_name('up{a="b"}')
