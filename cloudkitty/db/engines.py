@@ -6,6 +6,8 @@
   of decimals, which are stored as text there.
 * PostgreSQL: readers at REPEATABLE READ, so that the statements of one answer see one state, as
   they do by default on the other two.
+* MySQL and MariaDB: connections that speak utf8mb4. oslo.db and old ``connection`` URLs say
+  ``charset=utf8``, with which a comparison with a character outside the basic plane fails.
 """
 
 from __future__ import annotations
@@ -71,6 +73,14 @@ def prepare(engine: Engine) -> None:
     """Attach the listeners that an engine needs; called once when it is created."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connect)
+    elif engine.dialect.name == "mysql":
+        event.listen(engine, "connect", _mysql_connect)
+    # oslo.db has tested the engine already: that connection has seen none of the listeners.
+    engine.dispose()
+
+
+def _mysql_connect(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.set_character_set("utf8mb4")
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:

@@ -7,6 +7,7 @@ import datetime as dt
 
 import sqlalchemy as sa
 from oslo_db.sqlalchemy import models
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cloudkitty import timeutils
@@ -17,6 +18,13 @@ class Base(DeclarativeBase, models.ModelBase):
     """Base of the tables of this sub-tree."""
 
     metadata = new_metadata()
+
+
+# Scope ids are compared exactly; MySQL's default collations would not tell "a" from "A".
+_SCOPE_ID = sa.String(256).with_variant(
+    mysql.VARCHAR(256, charset="utf8mb4", collation="utf8mb4_bin"),
+    "mysql",
+)
 
 
 def _naive_utcnow() -> dt.datetime:
@@ -38,7 +46,7 @@ class IdentifierState(Base):
     )
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
-    identifier: Mapped[str] = mapped_column(sa.String(256), nullable=False)
+    identifier: Mapped[str] = mapped_column(_SCOPE_ID, nullable=False)
     scope_key: Mapped[str | None] = mapped_column(sa.String(40))
     fetcher: Mapped[str | None] = mapped_column(sa.String(40))
     collector: Mapped[str | None] = mapped_column(sa.String(40))
@@ -58,8 +66,26 @@ class ReprocessingSchedule(Base):
     __tablename__ = "storage_scope_reprocessing_schedule"
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
-    identifier: Mapped[str] = mapped_column(sa.String(256), nullable=False)
+    identifier: Mapped[str] = mapped_column(sa.String(256), nullable=False, index=True)
     start_reprocess_time: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
     end_reprocess_time: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
     current_reprocess_time: Mapped[dt.datetime | None] = mapped_column(sa.DateTime)
     reason: Mapped[str] = mapped_column(sa.Text, nullable=False)
+
+
+class ScopeLease(Base):
+    """Who works on a scope right now, and until when nobody else should begin to.
+
+    `name` is that of the scope's lock (contract processor.md 3), `expires` in epoch seconds. A
+    lease only saves work: that nothing is stored twice is up to the compare-and-set on the state.
+    """
+
+    __tablename__ = "ck_scope_leases"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(sa.String(64), nullable=False)
+    expires: Mapped[int] = mapped_column(sa.BigInteger, nullable=False)
+
+
+#: Tables of this metadata that the contract does not know: ours, with a history of their own.
+ADDITIVE_TABLES = ("ck_scope_leases",)

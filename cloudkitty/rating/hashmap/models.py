@@ -84,7 +84,11 @@ class Mapping(Base):
     """A price for a service, or for one value of a field; dates are host-local and naive."""
 
     __tablename__ = "hashmap_mappings"
-    __table_args__ = _OPTIONS
+    __table_args__ = (
+        sa.Index("ix_hashmap_mappings_service_tenant", "service_id", "tenant_id"),
+        sa.Index("ix_hashmap_mappings_field_tenant", "field_id", "tenant_id"),
+        _OPTIONS,
+    )
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     mapping_id: Mapped[str] = mapped_column(sa.String(36), unique=True, default=_new_uuid)
@@ -118,9 +122,9 @@ class Mapping(Base):
     end: Mapped[dt.datetime | None] = mapped_column(sa.DateTime)
     description: Mapped[str | None] = mapped_column(sa.Text)
     deleted: Mapped[dt.datetime | None] = mapped_column(sa.DateTime)
-    created_by: Mapped[str] = mapped_column(sa.String(32))
-    updated_by: Mapped[str | None] = mapped_column(sa.String(32))
-    deleted_by: Mapped[str | None] = mapped_column(sa.String(32))
+    created_by: Mapped[str] = mapped_column(sa.String(255))
+    updated_by: Mapped[str | None] = mapped_column(sa.String(255))
+    deleted_by: Mapped[str | None] = mapped_column(sa.String(255))
 
     service: Mapped[Service | None] = relationship()
     field: Mapped[Field | None] = relationship()

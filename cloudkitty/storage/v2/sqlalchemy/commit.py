@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -220,8 +221,8 @@ def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
     )
     ordered: Iterable[Any] = rows
     if session.get_bind().dialect.name != "postgresql":
-        # Their tables are kept in the order of the key: rows in that order are appended.
-        ordered = sorted(rows)
+        # Their tables are kept in the order of the key: rows by begin land close together.
+        ordered = sorted(rows, key=itemgetter(0))
     bulk.insert(session, _POINTS, ordered, chunk)
     bulk.insert(session, _DAILY, _daily_rows(kept, here), chunk)
     if taken:
