@@ -104,7 +104,9 @@ def series_of_frames(frames: Iterable[DataFrame]) -> list[Series]:
         begin = timeutils.to_epoch(frame.start)
         for metric, point in frame.iterpoints():
             groupby, calendar = split_calendar(point.groupby, begin)
-            key = (metric, point.unit, groupby, point.metadata, point.description, calendar)
+            # By text: 1, True and 1.0 are equal to Python, but not to rules and not when stored.
+            labels = tuple(sorted(map(repr, part.items())) for part in (groupby, point.metadata))
+            key = (metric, point.unit, *map(tuple, labels), point.description, calendar)
             same = known.setdefault(key, [])
             for series in same:
                 if not series.begins or series.begins[-1] < begin:

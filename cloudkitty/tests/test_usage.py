@@ -80,3 +80,16 @@ def test_equal_points_of_one_frame_all_survive():
     same = [DataPoint("u", q, 0, {"id": "a"}, {}) for q in (1, 2)]
     frame = DataFrame(start, start + dt.timedelta(hours=1), {"cpu": same})
     assert sorted(s.qtys[0] for s in series_of_frames([frame])) == [Decimal(1), Decimal(2)]
+
+
+def test_labels_that_only_python_calls_equal_stay_apart():
+    values = [1, True, 1.0, "1", Decimal(1)]
+    frames = [
+        DataFrame(
+            timeutils.from_epoch(BEGIN + i * PERIOD),
+            timeutils.from_epoch(BEGIN + (i + 1) * PERIOD),
+            {"cpu": [DataPoint("u", 1, 0, {"id": "a"}, {"n": value})]},
+        )
+        for i, value in enumerate(values)
+    ]
+    assert [repr(s.metadata["n"]) for s in series_of_frames(frames)] == list(map(repr, values))
