@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import Session
 
 Row = tuple[Any, ...]
@@ -41,6 +42,35 @@ def insert(session: Session, table: sa.Table, rows: Iterable[Row], chunk: int) -
     iterator = iter(rows)
     while some := list(islice(iterator, chunk)):
         writer(some)
+
+
+def insert_missing(session: Session, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert those of `rows`, of any values, that are not there yet."""
+    match session.get_bind().dialect.name:
+        case "postgresql":
+            _values_missing(session, table, rows)
+        case "sqlite":
+            session.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
+        case _:
+            # Not IGNORE, which would also make warnings of errors.
+            statement = mysql.insert(table).on_duplicate_key_update(id=table.c.id)
+            session.execute(statement, rows)
+
+
+def _values_missing(session: Session, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert in one statement: SQLAlchemy would send row by row what has a conflict clause."""
+    from psycopg2 import extras
+
+    if rows:
+        names = list(rows[0])
+        command = f"INSERT INTO {table.name} ({','.join(names)}) VALUES %s ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
+        with _translated_errors():
+            extras.execute_values(
+                _raw(session).cursor(),
+                command,
+                [tuple(row.values()) for row in rows],
+                page_size=len(rows),
+            )
 
 
 def _copy(session: Session, table: sa.Table) -> Callable[[Sequence[Row]], None]:

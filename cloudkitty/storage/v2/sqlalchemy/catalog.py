@@ -6,17 +6,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
-from cloudkitty.storage.v2.sqlalchemy import labels, models
+from cloudkitty.storage.v2.sqlalchemy import bulk, identity, labels, models
 from cloudkitty.storage.v2.sqlalchemy.identity import ScopeName, SeriesInfo, loads
 from cloudkitty.storage.v2.sqlalchemy.session import retried, writing
+from cloudkitty.usage import Series
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
@@ -25,15 +25,17 @@ _V = TypeVar("_V")
 _SCOPES: Final = models.Scope.__table__
 _SERIES: Final = models.Series.__table__
 _CHUNK: Final = 500
+_CREATING: Final = "cloudkitty_storage_creating"
 #: About 50 MB when full.
 _REMEMBERED: Final = 200_000
 
 
 class SeriesRef(NamedTuple):
-    """A series that has an id, and the id of its scope."""
+    """A series that has an id, the id of its scope, and what its points are known by."""
 
     id: int
     scope_id: int
+    identity: bytes
 
 
 class Catalog:
@@ -45,6 +47,7 @@ class Catalog:
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
         self._series = _Memory[bytes, SeriesRef](remembered)
+        self._quick = _Memory[bytes, SeriesRef](remembered)
         self._scopes = _Memory[ScopeName, int](remembered)
 
     def scopes(self, names: Iterable[ScopeName]) -> dict[ScopeName, int]:
@@ -62,27 +65,53 @@ class Catalog:
             found |= self._missing_series([wanted[digest] for digest in missing])
         return found
 
+    def references(self, found: Sequence[Series], scope_key: str) -> list[SeriesRef]:
+        """Give the references of `found`, which are described only when they are new here.
+
+        Raises ValueError for a series that cannot be stored.
+        """
+        keys = [identity.quick_key(one, scope_key) for one in found]
+        refs: list[SeriesRef | None] = [self._quick.get(key) if key else None for key in keys]
+        infos = {
+            index: identity.describe(found[index], scope_key)
+            for index, ref in enumerate(refs)
+            if ref is None
+        }
+        if not infos:
+            return cast("list[SeriesRef]", refs)
+        by_digest = self.series(infos.values())
+        learnt: dict[bytes, SeriesRef] = {}
+        for index, info in infos.items():
+            refs[index] = by_digest[info.digest]
+            key = keys[index]
+            # What this process does not remember may still be rolled back.
+            if key and self._series.get(info.digest):
+                learnt[key] = by_digest[info.digest]
+        self._quick.keep(learnt)
+        return cast("list[SeriesRef]", refs)
+
     def _missing_scopes(self, names: Collection[ScopeName]) -> dict[ScopeName, int]:
         with db.session_for_read() as session:
             found = _read_scopes(session, names)
+            _when_stored(session, lambda: self._scopes.keep(found))
         if new := sorted(set(names) - found.keys()):
             return self._create_scopes(new) | found
-        self._scopes.keep(found)
         return found
 
     @retried
     def _create_scopes(self, names: Sequence[ScopeName]) -> dict[ScopeName, int]:
         with writing() as session:
             rows = [{"scope_key": key, "identifier": identifier} for key, identifier in names]
-            _insert_missing(session, _SCOPES, rows)
+            session.info[_CREATING] = True
+            bulk.insert_missing(session, _SCOPES, rows)
             found = _read_scopes(session, names)
-            _after_commit(session, lambda: self._scopes.keep(found))
+            _when_stored(session, lambda: self._scopes.keep(found))
         return found
 
     def _missing_series(self, infos: Sequence[SeriesInfo]) -> dict[bytes, SeriesRef]:
         with db.session_for_read() as session:
             found = _read_series(session, [info.digest for info in infos])
-        self._series.keep(found)
+            _when_stored(session, lambda: self._series.keep(found))
         new = [info for info in infos if info.digest not in found]
         if new:
             scopes = self.scopes({info.scope for info in new})
@@ -97,10 +126,11 @@ class Catalog:
         scopes: dict[ScopeName, int],
     ) -> dict[bytes, SeriesRef]:
         with writing() as session:
+            session.info[_CREATING] = True
             for some in chunks(infos, _CHUNK):
-                _insert_missing(session, _SERIES, [_row(info, scopes) for info in some])
+                bulk.insert_missing(session, _SERIES, [_row(info, scopes) for info in some])
             found = _read_series(session, [info.digest for info in infos])
-            _after_commit(session, lambda: self._series.keep(found))
+            _when_stored(session, lambda: self._series.keep(found))
         return found
 
 
@@ -111,6 +141,10 @@ class _Memory(Generic[_K, _V]):
         self._size = size
         self._entries: dict[_K, _V] = {}
         self._lock = threading.Lock()
+
+    def get(self, key: _K) -> _V | None:
+        """Give the entry of a key if it is remembered."""
+        return self._entries.get(key)
 
     def split(self, keys: Iterable[_K]) -> tuple[dict[_K, _V], list[_K]]:
         """Give the entries of those keys that are remembered, and the other keys."""
@@ -158,12 +192,12 @@ def _read_scopes(session: Session, names: Collection[ScopeName]) -> dict[ScopeNa
 
 
 def _read_series(session: Session, digests: Sequence[bytes]) -> dict[bytes, SeriesRef]:
-    columns = (_SERIES.c.digest, _SERIES.c.id, _SERIES.c.scope_id)
+    columns = (_SERIES.c.digest, _SERIES.c.id, _SERIES.c.scope_id, _SERIES.c.identity)
     found: dict[bytes, SeriesRef] = {}
     for some in chunks(digests, _CHUNK):
         query = sa.select(*columns).where(_SERIES.c.digest.in_(some))
-        for digest, id_, scope_id in session.execute(query):
-            found[bytes(digest)] = SeriesRef(id_, scope_id)
+        for digest, id_, scope_id, shared in session.execute(query):
+            found[bytes(digest)] = SeriesRef(id_, scope_id, bytes(shared))
     return found
 
 
@@ -182,20 +216,12 @@ def _row(info: SeriesInfo, scopes: dict[ScopeName, int]) -> dict[str, Any]:
     }
 
 
-def _insert_missing(session: Session, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Insert those of `rows` that are not there yet."""
-    statement: Any
-    match session.get_bind().dialect.name:
-        case "postgresql":
-            statement = postgresql.insert(table).on_conflict_do_nothing()
-        case "sqlite":
-            statement = sqlite.insert(table).on_conflict_do_nothing()
-        case _:
-            # Not IGNORE, which would also make warnings of errors.
-            statement = mysql.insert(table).on_duplicate_key_update(id=table.c.id)
-    session.execute(statement, rows)
+def _when_stored(session: Session, function: Callable[[], None]) -> None:
+    """Call `function` when the scopes and series that `session` sees are there for everybody.
 
-
-def _after_commit(session: Session, function: Callable[[], None]) -> None:
-    """Call `function` when what the session did is there for everybody."""
-    event.listen(session, "after_commit", lambda _session: function(), once=True)
+    That is at once, unless it is the caller's transaction and has made some of them itself.
+    """
+    if session.info.get(_CREATING):
+        event.listen(session, "after_commit", lambda _session: function(), once=True)
+    else:
+        function()

@@ -9,12 +9,13 @@ is one bulk insert; where somebody has posted points already they are replaced b
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import reduce
 from itertools import chain, repeat
-from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -38,13 +39,17 @@ _add: Final = EXACT.add
 
 @dataclass(slots=True)
 class _Column:
-    """A series on its way into the tables; `ranks` is None where every rank is 0."""
+    """A series on its way into the tables; `ranks` is None where every rank is 0.
+
+    `qty_texts` and `price_texts` are the numbers as they are written.
+    """
 
     ref: SeriesRef
-    identity: bytes
     begins: list[int]
     qtys: list[Decimal]
     prices: list[Decimal]
+    qty_texts: list[str]
+    price_texts: list[str]
     ranks: list[int] | None = None
 
     def rows(self, seconds: int) -> Iterator[bulk.Row]:
@@ -55,14 +60,14 @@ class _Column:
             repeat(self.ref.id),
             self.ranks or repeat(0),
             repeat(seconds),
-            map(bulk.plain, self.qtys),
-            map(bulk.plain, self.prices),
+            self.qty_texts,
+            self.price_texts,
             strict=False,
         )
 
     def points(self, seconds: int, keys: Collection[Key]) -> Iterator[Point]:
         """Give the points of those ledger rows that are among `keys`."""
-        scope_id, id_ = self.ref.scope_id, self.ref.id
+        id_, scope_id, shared = self.ref
         for index, begin in enumerate(self.begins):
             if (scope_id, begin) in keys:
                 rank = self.ranks[index] if self.ranks else 0
@@ -74,7 +79,7 @@ class _Column:
                     seconds,
                     self.qtys[index],
                     self.prices[index],
-                    self.identity,
+                    shared,
                 )
 
     def without(self, keys: Collection[Key]) -> _Column:
@@ -85,10 +90,11 @@ class _Column:
             return self
         return _Column(
             self.ref,
-            self.identity,
             [self.begins[i] for i in kept],
             [self.qtys[i] for i in kept],
             [self.prices[i] for i in kept],
+            [self.qty_texts[i] for i in kept],
+            [self.price_texts[i] for i in kept],
             self.ranks and [self.ranks[i] for i in kept],
         )
 
@@ -104,7 +110,7 @@ class _Prepared:
     @property
     def keys(self) -> set[Key]:
         """The ledger rows that it writes: one per period, and one wherever else points belong."""
-        found = {(self.scope_id, begin) for begin in self.usage.begins}
+        found = set(zip(repeat(self.scope_id), self.usage.begins, strict=False))
         for column in self.columns:
             if column.ref.scope_id != self.scope_id:
                 found |= {(column.ref.scope_id, begin) for begin in column.begins}
@@ -117,10 +123,6 @@ class _Prepared:
             return []
         following = rollup.day_of(begins[-1] + self.usage.period)
         return sorted({day for begin in begins if (day := rollup.day_of(begin)) < following})
-
-    def whole(self, day: int) -> bool:
-        """Whether this usage has every period of `day` (which it completes)."""
-        return rollup.day_of(self.usage.begins[0] - self.usage.period) < day
 
 
 def commit(
@@ -139,23 +141,30 @@ def commit(
 
 def _prepare(catalog: Catalog, batch: Sequence[ScopeUsage], scope_key: str) -> list[_Prepared]:
     fit = points.fitted(db.get_engine().dialect.name)
-    described = [
-        (usage, [(identity.describe(s, scope_key), s) for s in _parts(usage)]) for usage in batch
-    ]
-    refs = catalog.series(info for _usage, parts in described for info, _series in parts)
-    scopes = catalog.scopes({identity.scope_name(scope_key, usage.scope_id) for usage in batch})
+    parts = [list(_parts(usage)) for usage in batch]
+    refs = iter(catalog.references([*chain.from_iterable(parts)], scope_key))
+    names = [identity.scope_name(scope_key, usage.scope_id) for usage in batch]
+    scopes = catalog.scopes(names)
     prepared = []
-    for usage, parts in described:
-        ready = _Prepared(usage, scopes[identity.scope_name(scope_key, usage.scope_id)])
-        for info, series in parts:
+    for usage, name, some in zip(batch, names, parts, strict=True):
+        what = f"of a point of scope {usage.scope_id!r}"
+        qty_of, price_of = f"qty {what}", f"price {what}"
+        ready = _Prepared(usage, scopes[name])
+        for series in some:
             qtys, prices = series.qtys, series.prices
             if fit:
                 qtys, prices = [*map(fit, qtys)], [*map(fit, prices)]
             ready.columns.append(
-                _Column(refs[info.digest], info.identity, series.begins, qtys, prices),
+                _Column(
+                    next(refs),
+                    series.begins,
+                    qtys,
+                    prices,
+                    points.texts(qtys, qty_of),
+                    points.texts(prices, price_of),
+                ),
             )
         _rank(ready.columns)
-        _check(usage, ready.columns)
         prepared.append(ready)
     return prepared
 
@@ -168,24 +177,16 @@ def _parts(usage: ScopeUsage) -> Iterator[Series]:
 
 def _rank(columns: Sequence[_Column]) -> None:
     """Number the points of one identity and period in the order of the series (5.1.3)."""
-    shared = {key for key, count in Counter(c.identity for c in columns).items() if count > 1}
-    if not shared:
+    if len({column.ref.identity for column in columns}) == len(columns):
         return
+    shared = {key for key, n in Counter(c.ref.identity for c in columns).items() if n > 1}
     seen: Counter[tuple[bytes, int]] = Counter()
     for column in columns:
-        if column.identity in shared:
+        if column.ref.identity in shared:
             column.ranks = []
             for begin in column.begins:
-                column.ranks.append(seen[column.identity, begin])
-                seen[column.identity, begin] += 1
-
-
-def _check(usage: ScopeUsage, columns: Sequence[_Column]) -> None:
-    """Raise ValueError for a number that an engine could not hold."""
-    for column in columns:
-        for name, numbers in (("qty", column.qtys), ("price", column.prices)):
-            for number in points.unusual(numbers):
-                points.check(number, f"{name} of a point of scope {usage.scope_id!r}")
+                column.ranks.append(seen[column.ref.identity, begin])
+                seen[column.ref.identity, begin] += 1
 
 
 @retried
@@ -202,7 +203,7 @@ def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
     keys = set().union(*(ready.keys for ready in kept))
     days = [rollup.day_of(begin) for _scope_id, begin in keys]
     scope_ids = sorted({scope_id for scope_id, _begin in keys})
-    # Every row of the days concerned: they also say whether a day is whole in this batch.
+    # Every row of the days concerned: they also say whether anything of a day is elsewhere.
     locked = {
         (scope_id, begin)
         for scope_id, begin, _rolled in rollup.lock(session, scope_ids, min(days), max(days))
@@ -214,16 +215,7 @@ def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
     for (scope_id, begin), entry in entries.items():
         entry.rolled = (scope_id, rollup.day_of(begin)) in here
     ledger.insert(session, entries)
-    rows = chain.from_iterable(
-        (column.without(taken) if taken else column).rows(ready.usage.period)
-        for ready in kept
-        for column in ready.columns
-    )
-    ordered: Iterable[Any] = rows
-    if session.get_bind().dialect.name != "postgresql":
-        # Their tables are kept in the order of the key: rows by begin land close together.
-        ordered = sorted(rows, key=itemgetter(0))
-    bulk.insert(session, _POINTS, ordered, chunk)
+    bulk.insert(session, _POINTS, _ordered(kept, taken), chunk)
     bulk.insert(session, _DAILY, _daily_rows(kept, here), chunk)
     if taken:
         again = [
@@ -239,19 +231,51 @@ def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
         rollup.roll(session, scopes, day)
 
 
+def _ordered(kept: Sequence[_Prepared], taken: Collection[Key]) -> Iterable[bulk.Row]:
+    """Give the rows of ck_points but for those of `taken`, in the order of the key.
+
+    A table that is kept in that order grows at its end, and so does an index.
+    """
+    by_begin: dict[int, list[bulk.Row]] = {}
+    columns = [(column, ready.usage.period) for ready in kept for column in ready.columns]
+    columns.sort(key=lambda item: (item[0].ref.scope_id, item[0].ref.id))
+    for column, seconds in columns:
+        for row in (column.without(taken) if taken else column).rows(seconds):
+            try:
+                by_begin[row[0]].append(row)
+            except KeyError:
+                by_begin[row[0]] = [row]
+    return chain.from_iterable(by_begin[begin] for begin in sorted(by_begin))
+
+
 def _entries(kept: Sequence[_Prepared], keys: Collection[Key]) -> dict[Key, Entry]:
     """Give the new ledger rows."""
-    counts: dict[Key, int] = dict.fromkeys(keys, 0)
-    sums: dict[Key, Decimal] = dict.fromkeys(keys, _ZERO)
+    entries = {key: Entry(0, _ZERO, ledger.RATED) for key in keys}
     for ready in kept:
+        begins = list(ready.usage.begins)
+        # Series that were there in every period can be added up side by side.
+        whole: list[_Column] = []
         for column in ready.columns:
-            scope_id = column.ref.scope_id
+            if column.ref.scope_id == ready.scope_id and column.begins == begins:
+                whole.append(column)
+                continue
             for begin, price in zip(column.begins, column.prices, strict=True):
-                key = scope_id, begin
-                if key in counts:
-                    counts[key] += 1
-                    sums[key] = _add(sums[key], price)
-    return {key: Entry(counts[key], sums[key], ledger.RATED) for key in keys}
+                _count(entries.get((column.ref.scope_id, begin)), 1, price)
+        if whole:
+            sums = map(_total, zip(*(column.prices for column in whole), strict=True))
+            for begin, price in zip(begins, sums, strict=True):
+                _count(entries.get((ready.scope_id, begin)), len(whole), price)
+    return entries
+
+
+def _count(entry: Entry | None, number: int, price: Decimal) -> None:
+    if entry:
+        entry.points += number
+        entry.price = _add(entry.price, price)
+
+
+def _total(numbers: Iterable[Decimal]) -> Decimal:
+    return reduce(_add, numbers)
 
 
 def _roll_ups(
@@ -260,13 +284,13 @@ def _roll_ups(
 ) -> tuple[set[tuple[int, int]], dict[int, set[int]]]:
     """Give the (scope, day) pairs to roll up from the batch, and day -> scopes to roll up in SQL.
 
-    From the batch: days that nobody has anything of in the tables yet, and that are whole here.
+    From the batch: days that nobody has anything of in the tables yet.
     """
     here: set[tuple[int, int]] = set()
     later: dict[int, set[int]] = {}
     for ready in kept:
         for day in ready.completed_days():
-            if ready.whole(day) and (ready.scope_id, day) not in used_days:
+            if (ready.scope_id, day) not in used_days:
                 here.add((ready.scope_id, day))
             else:
                 later.setdefault(day, set()).add(ready.scope_id)
@@ -317,10 +341,7 @@ def _day_slices(begins: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     start = 0
     while start < len(begins):
         day = rollup.day_of(begins[start])
-        limit = (day + 1) * SECONDS_PER_DAY
-        stop = start + 1
-        while stop < len(begins) and begins[stop] < limit:
-            stop += 1
+        stop = bisect_left(begins, (day + 1) * SECONDS_PER_DAY, start)
         yield day, start, stop
         start = stop
 
@@ -331,7 +352,4 @@ def _folded(numbers: Sequence[Decimal]) -> tuple[Decimal, Decimal, Decimal]:
     if numbers.count(first) == len(numbers):
         # Most series do not change during a day.
         return EXACT.multiply(first, Decimal(len(numbers))), first, first
-    total = _ZERO
-    for number in numbers:
-        total = _add(total, number)
-    return total, min(numbers), max(numbers)
+    return _total(numbers), min(numbers), max(numbers)

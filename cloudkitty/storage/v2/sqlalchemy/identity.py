@@ -23,6 +23,7 @@ ScopeName = tuple[str, str]
 NO_SINGLE_SCOPE: Final[ScopeName] = ("", "")
 
 _CALENDAR: Final = frozenset(timeutils.CALENDAR_NAMES)
+_TEXT: Final = {str}
 
 
 class SeriesInfo(NamedTuple):
@@ -70,6 +71,32 @@ def describe(series: Series, scope_key: str) -> SeriesInfo:
         description,
         series.calendar,
     )
+
+
+def quick_key(series: Series, scope_key: str) -> bytes | None:
+    """Give a key that only series of one and the same row have; None if that cannot be told.
+
+    Cheap, for recognising a series that has been described before: the same labels in another
+    order have another key. Only labels that are text, which they nearly always are, have one.
+    """
+    for labels in (series.groupby, series.metadata):
+        if labels and set(map(type, labels.values())) != _TEXT:
+            return None
+    try:
+        names = orjson.dumps(
+            (
+                scope_key,
+                series.metric,
+                series.unit,
+                series.groupby,
+                series.metadata,
+                series.description,
+                series.calendar,
+            ),
+        )
+    except TypeError:  # a name that is no text, a lone surrogate
+        return None
+    return hashlib.blake2b(names, digest_size=DIGEST_LENGTH).digest()
 
 
 def split_by_calendar(series: Series) -> Iterator[Series]:

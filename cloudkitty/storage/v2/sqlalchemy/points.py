@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -55,12 +55,27 @@ def check(value: Decimal, what: str) -> None:
         raise ValueError(f"{what} has too many digits to be stored: {value}")
 
 
-def unusual(numbers: Iterable[Decimal]) -> Iterator[Decimal]:
-    """Give those numbers whose text does not show at once that every engine can hold them."""
-    for number in numbers:
-        found = str(number)
-        if len(found) > _DIGITS_BEFORE or "E" in found or "N" in found or "I" in found:
-            yield number
+def texts(numbers: Sequence[Decimal], what: str) -> list[str]:
+    """Give numbers as text without an exponent.
+
+    Raises ValueError if an engine could not hold one of them.
+    """
+    count = len(numbers)
+    if count > 1 and len(set(map(id, numbers))) == 1:
+        # Most series do not change much, and sources give equal text one number.
+        return texts(numbers[:1], what) * count
+    found = list(map(str, numbers))
+    together = "".join(found)
+    if (
+        len(max(found, key=len)) > _DIGITS_BEFORE
+        or "E" in together
+        or "N" in together
+        or "I" in together
+    ):
+        for number in numbers:
+            check(number, what)
+        return list(map(plain, numbers))
+    return found
 
 
 def fitted(dialect: str) -> Callable[[Decimal], Decimal] | None:

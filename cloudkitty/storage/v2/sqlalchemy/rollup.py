@@ -7,14 +7,17 @@ one day take turns; a row that is new meanwhile is not rolled, and is read from 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cloudkitty.db.engines import EXACT
 from cloudkitty.db.types import exact_max, exact_min, exact_sum
-from cloudkitty.storage.v2.sqlalchemy import models
+from cloudkitty.storage.v2.sqlalchemy import bulk, models
 from cloudkitty.storage.v2.sqlalchemy.conditions import integers
 from cloudkitty.timeutils import SECONDS_PER_DAY
 
@@ -80,27 +83,72 @@ def recompute(
     """
     for day in days:
         session.execute(sa.delete(DAILY).where(DAILY.c.day == day, *_of(DAILY, scope_ids, series)))
-        sums = (
-            sa.select(
-                sa.literal(day, sa.Integer).label("day"),
-                POINTS.c.scope_id,
-                POINTS.c.series_id,
-                sa.func.count(),
-                *(
-                    function(column)
-                    for column in (POINTS.c.qty, POINTS.c.price)
-                    for function in (exact_sum, exact_min, exact_max)
-                ),
-            )
-            .select_from(PERIODS.join(POINTS, _same_period()))
-            .where(*in_day(PERIODS.c.begin, day), PERIODS.c.rolled == sa.true())
-            .where(*_of(POINTS, scope_ids, series))
-            .group_by(POINTS.c.scope_id, POINTS.c.series_id)
-        )
+        narrowed: list[sa.ColumnElement[bool]] = [
+            *in_day(PERIODS.c.begin, day),
+            PERIODS.c.rolled == sa.true(),
+            *_of(POINTS, scope_ids, series),
+        ]
         if scope_ids is not None:
-            sums = sums.where(PERIODS.c.scope_id.in_(integers(sorted(scope_ids))))
-        names = [column.name for column in DAILY.columns]
-        session.execute(sa.insert(DAILY).from_select(names, sums))
+            narrowed.append(PERIODS.c.scope_id.in_(integers(sorted(scope_ids))))
+        if session.get_bind().dialect.name == "sqlite":
+            _fold_here(session, day, narrowed)
+        else:
+            _fold_in_sql(session, day, narrowed)
+
+
+def _fold_in_sql(session: Session, day: int, narrowed: Sequence[sa.ColumnElement[bool]]) -> None:
+    sums = (
+        sa.select(
+            sa.literal(day, sa.Integer).label("day"),
+            POINTS.c.scope_id,
+            POINTS.c.series_id,
+            sa.func.count(),
+            *(
+                function(column)
+                for column in (POINTS.c.qty, POINTS.c.price)
+                for function in (exact_sum, exact_min, exact_max)
+            ),
+        )
+        .select_from(PERIODS.join(POINTS, _same_period()))
+        .where(*narrowed)
+        .group_by(POINTS.c.scope_id, POINTS.c.series_id)
+    )
+    names = [column.name for column in DAILY.columns]
+    session.execute(sa.insert(DAILY).from_select(names, sums))
+
+
+def _fold_here(session: Session, day: int, narrowed: Sequence[sa.ColumnElement[bool]]) -> None:
+    """Fold the points in Python: SQLite would call back for each number of each aggregate."""
+    # Read as the text that they are stored as: most series have few different numbers a day.
+    numbers = [sa.type_coerce(column, sa.Text) for column in (POINTS.c.qty, POINTS.c.price)]
+    found: dict[tuple[int, int], tuple[list[str], list[str]]] = {}
+    statement = (
+        sa.select(POINTS.c.scope_id, POINTS.c.series_id, *numbers)
+        .select_from(PERIODS.join(POINTS, _same_period()))
+        .where(*narrowed)
+    )
+    for scope_id, series_id, qty, price in session.execute(statement):
+        try:
+            qtys, prices = found[scope_id, series_id]
+        except KeyError:
+            qtys, prices = found[scope_id, series_id] = [], []
+        qtys.append(qty)
+        prices.append(price)
+    rows = [
+        (day, *key, len(qtys), *_folded(qtys), *_folded(prices))
+        for key, (qtys, prices) in sorted(found.items())
+    ]
+    bulk.insert(session, DAILY, rows, max(len(rows), 1))
+
+
+def _folded(texts: Sequence[str]) -> tuple[str, str, str]:
+    """Give the exact sum, the minimum and the maximum."""
+    first = texts[0]
+    if texts.count(first) == len(texts):
+        return bulk.plain(EXACT.multiply(Decimal(first), Decimal(len(texts)))), first, first
+    numbers = [Decimal(text) for text in texts]
+    total = functools.reduce(EXACT.add, numbers)
+    return bulk.plain(total), bulk.plain(min(numbers)), bulk.plain(max(numbers))
 
 
 def unrolled_days(session: Session, before: int, limit: int) -> dict[int, list[int]]:
