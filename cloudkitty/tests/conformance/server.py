@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real API server process on an empty database, as the conformance kit wants it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+KIT = Path(__file__).parents[1] / "data" / "conformance"
+_PATIENCE = 60
+
+
+def configuration(directory: Path, *, database: str, auth: str) -> Path:
+    """Write the kit's configuration files into `directory`; gives the main one."""
+    for source in (KIT / "server").iterdir():
+        shutil.copy(source, directory)
+    words = {
+        "@DIR@": str(directory),
+        "@WORK@": str(directory),
+        "@AUTH@": auth,
+        "@DB@": database,
+        "@VERSION@": "2",
+        "@BACKEND@": "sqlalchemy",
+        "@TRANSPORT@": "fake:/",
+    }
+    text = (directory / "cloudkitty.conf.in").read_text()
+    for word, value in words.items():
+        text = text.replace(word, value)
+    path = directory / "cloudkitty.conf"
+    path.write_text(text)
+    return path
+
+
+@contextlib.contextmanager
+def serving(config: Path, *args: str) -> Iterator[str]:
+    """Make the tables and run the server until the end of the block; yields its URL."""
+    for module in ("dbsync", "storage_init"):
+        extra = ["upgrade"] if module == "dbsync" else []
+        subprocess.run(_command(module, config, *extra), check=True, capture_output=True)
+    port = free_port()
+    log = config.with_name("api.log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            _command("api", config, "--host", "127.0.0.1", "--port", str(port), *args),
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "TZ": "UTC"},
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(url, process, log)
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        assert status == 0, log.read_text()[-3000:]
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        assert process.poll() is None, log.read_text()[-3000:]
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(url, timeout=10).ok:
+                return
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _command(module: str, config: Path, *args: str) -> list[str]:
+    return [sys.executable, "-m", f"cloudkitty.cli.{module}", "--config-file", str(config), *args]
