@@ -7,14 +7,15 @@
 
 Starts ``benchmarks/source.py`` and ``cloudkitty-processor`` as processes of their own. The time
 runs from the first request that the source sees to the commit that moves the last scope on.
-Prints points, points/s, requests, connections, peak memory of the processor's processes, and
-checks that every point is there once.
+Prints points, points/s, requests, connections, peak memory and CPU time of the processor's
+processes, and checks that every point is there once.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -105,8 +106,8 @@ def seed_states(scopes: list[str], last: int) -> None:
         )
 
 
-def peak_memory(pid: int) -> dict[int, int]:
-    """Peak resident KiB by process, for `pid` and what it started."""
+def used(pid: int) -> dict[int, tuple[int, float]]:
+    """Peak resident KiB and CPU seconds by process, for `pid` and what it started."""
     tasks = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(pid)],
         capture_output=True,
@@ -118,7 +119,9 @@ def peak_memory(pid: int) -> dict[int, int]:
         try:
             for line in Path(f"/proc/{one}/status").read_text().splitlines():
                 if line.startswith("VmHWM"):
-                    found[one] = int(line.split()[1])
+                    ticks = Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split()
+                    cpu = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+                    found[one] = int(line.split()[1]), cpu
         except OSError:
             continue
     return found
@@ -132,7 +135,6 @@ def main() -> int:
     parser.add_argument("--resources", type=int, default=10)
     parser.add_argument("--periods", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--profile", help="py-spy is not needed: cProfile file of each worker")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ck-bench-") as work:
         return run(options, Path(work))
@@ -194,7 +196,7 @@ def run(options: argparse.Namespace, work: Path) -> int:
         stderr=log,
     )
     try:
-        finished, memory = wait(processor, newest, len(scopes))
+        finished, usage = wait(processor, newest, len(scopes))
         stats = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/stats"))
     finally:
         processor.terminate()
@@ -212,7 +214,8 @@ def run(options: argparse.Namespace, work: Path) -> int:
     print(f"seconds           {seconds:.2f}")
     print(f"points/s          {stored / seconds:,.0f}")
     print(f"requests          {stats['requests']} on {stats['connections'] - 1} connections")
-    print(f"peak memory MiB   {[round(v / 1024) for v in memory.values()]} (master, workers)")
+    print(f"peak memory MiB   {[round(kib / 1024) for kib, _ in usage.values()]} (master, workers)")
+    print(f"CPU seconds       {[cpu for _, cpu in usage.values()]} with the start")
     return 0 if stored == expected else 1
 
 
@@ -220,12 +223,11 @@ def wait(
     processor: subprocess.Popen,
     newest: int,
     scopes: int,
-) -> tuple[float | None, dict[int, int]]:
-    """Wait until every scope is at `newest`; gives the moment and the peak memory seen."""
+) -> tuple[float | None, dict[int, tuple[int, float]]]:
+    """Wait until every scope is at `newest`; gives the moment and what the processes have used."""
     query = sa.text(
         "SELECT COUNT(*) FROM cloudkitty_storage_states WHERE last_processed_timestamp >= :t",
     ).bindparams(sa.bindparam("t", type_=sa.DateTime))
-    memory: dict[int, int] = {}
     deadline = time.time() + 600
     while time.time() < deadline and processor.poll() is None:
         with db.session_for_read() as session:
@@ -235,10 +237,9 @@ def wait(
             ).scalar()
         if done == scopes:
             finished = time.time()
-            memory.update(peak_memory(processor.pid))
-            return finished, memory
+            return finished, used(processor.pid)
         time.sleep(0.02)
-    return None, memory
+    return None, {}
 
 
 def count_points() -> int:

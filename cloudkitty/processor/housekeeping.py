@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a processor does for the storage when it has nothing else to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from oslo_log import log
+
+from cloudkitty import timeutils
+from cloudkitty.storage.v2.base import BaseStorage
+
+LOG = log.getLogger(__name__)
+
+_INTERVAL: Final = 3600
+#: Days that have ended longer ago than this are summed up, whoever they belong to.
+_AGE: Final = 2 * timeutils.SECONDS_PER_DAY
+
+
+class Housekeeping:
+    """Sums up past days of scopes that nobody rates any more, where the storage can."""
+
+    def __init__(self, storage: BaseStorage, stop: threading.Event, *, enabled: bool) -> None:
+        """`enabled` is true for one worker of each processor."""
+        found: Any = getattr(storage, "roll_up_closed_days", None)
+        self._roll_up: Callable[..., int] | None = found if enabled else None
+        self._stop = stop
+        self._due = 0.0
+
+    def run(self, now: float) -> None:
+        """Do it if an hour has passed since it was last done; raises what the database raises."""
+        if self._roll_up is None or now < self._due:
+            return
+        self._due = now + _INTERVAL
+        while not self._stop.is_set():
+            days = self._roll_up(timeutils.from_epoch(int(now) - _AGE))
+            if not days:
+                return
+            LOG.info("%d days of scopes summed up", days)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scope states: listing, the configured origin, compare-and-set."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+
+import pytest
+from oslo_config import fixture as cfg_fixture
+
+from cloudkitty import db, timeutils
+from cloudkitty.state.models import IdentifierState
+from cloudkitty.state.scope import Move, Origin, advance, list_scopes, states_for
+
+ORIGIN = Origin("project_id", "source", "prometheus")
+OTHER = Origin("region", "gnocchi", "gnocchi")
+T = 1_800_000_000
+P = 3600
+
+
+def at(epoch: int) -> dt.datetime:
+    return timeutils.naive_utc(timeutils.from_epoch(epoch))
+
+
+def add(name: str, last: int = T, origin: Origin | None = ORIGIN, *, active: bool = True) -> None:
+    with db.session_for_write() as session:
+        session.add(
+            IdentifierState(
+                identifier=name,
+                scope_key=origin and origin.scope_key,
+                fetcher=origin and origin.fetcher,
+                collector=origin and origin.collector,
+                last_processed_timestamp=at(last),
+                active=active,
+            ),
+        )
+
+
+def move(*moves: Move, origin: Origin = ORIGIN) -> set[str]:
+    with db.session_for_write() as session:
+        return advance(session, origin, moves)
+
+
+def last(name: str, origin: Origin = ORIGIN) -> int:
+    return timeutils.to_epoch(states_for(origin, [name])[name].last_processed)
+
+
+def test_a_scope_moves_only_from_where_it_is_expected(database: str) -> None:
+    add("a")
+    add("b", T + P)
+    assert move(Move("a", T, T + P), Move("b", T, T + P)) == {"a"}
+    assert last("a") == last("b") == T + P
+    assert move(Move("a", T, T + P)) == set()
+    assert move(Move("a", T + P, T + 5 * P)) == {"a"}
+    assert last("a") == T + 5 * P
+
+
+def test_a_new_scope_gets_a_row_with_its_origin(database: str) -> None:
+    assert move(Move("a", None, T)) == {"a"}
+    assert move(Move("a", None, T)) == set()
+    with db.session_for_read() as session:
+        row = session.query(IdentifierState).one()
+        assert (row.scope_key, row.fetcher, row.collector) == ("project_id", "source", "prometheus")
+        assert row.active
+    assert move(Move("a", None, T), origin=OTHER) == {"a"}
+    assert len(states_for(OTHER)) == 1
+
+
+def test_a_scope_that_is_switched_off_does_not_move(database: str) -> None:
+    add("a", active=False)
+    assert move(Move("a", T, T + P)) == set()
+    assert last("a") == T
+
+
+def test_a_row_without_origin_is_adopted(database: str) -> None:
+    add("a", origin=None)
+    assert states_for(ORIGIN)["a"].collector == "prometheus"
+    assert move(Move("a", T, T + P)) == {"a"}
+    with db.session_for_read() as session:
+        assert session.query(IdentifierState).one().fetcher == "source"
+    assert states_for(OTHER) == {}
+
+
+def test_a_row_with_origin_goes_before_one_without(database: str) -> None:
+    add("a", T + 7 * P, origin=None)
+    add("a", T)
+    assert last("a") == T
+    assert move(Move("a", T, T + P)) == {"a"}
+    with db.session_for_read() as session:
+        assert session.query(IdentifierState).filter_by(scope_key=None).count() == 1
+
+
+def test_ids_are_compared_exactly(database: str) -> None:
+    assert move(Move("Abc", None, T)) == {"Abc"}
+    assert move(Move("abc", None, T + P)) == {"abc"}
+    assert (last("Abc"), last("abc")) == (T, T + P)
+
+
+def test_many_scopes(database: str) -> None:
+    names = [f"scope-{n:05}" for n in range(2500)]
+    with db.session_for_write() as session:
+        session.execute(
+            IdentifierState.__table__.insert(),
+            [
+                {
+                    "identifier": name,
+                    "scope_key": ORIGIN.scope_key,
+                    "fetcher": ORIGIN.fetcher,
+                    "collector": ORIGIN.collector,
+                    "last_processed_timestamp": at(T),
+                    "active": True,
+                }
+                for name in names
+            ],
+        )
+    assert move(*(Move(name, T, T + P) for name in names)) == set(names)
+    assert len(states_for(ORIGIN, names)) == len(names)
+
+
+@pytest.mark.parametrize("start", [None, T])
+def test_only_one_of_many_wins(database: str, start: int | None) -> None:
+    names = [f"s{n}" for n in range(20)]
+    if start is not None:
+        for name in names:
+            add(name)
+    won: list[str] = []
+    barrier = threading.Barrier(4)
+
+    def run(shift: int) -> None:
+        order = names[shift:] + names[:shift]
+        barrier.wait()
+        won.extend(move(*(Move(name, start, T + P) for name in order)))
+
+    threads = [threading.Thread(target=run, args=(n * 5,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == sorted(names)
+
+
+def test_listing(database: str, conf: cfg_fixture.Config) -> None:
+    conf.config(collector="prometheus", scope_key="project_id", group="collect")
+    conf.config(backend="source", group="fetcher")
+    add("a")
+    add("b", active=False)
+    add("c", origin=OTHER)
+    add("d", origin=None)
+
+    def names(**filters: object) -> list[str]:
+        return [state.scope_id for state in list_scopes(conf.conf, **filters)]
+
+    assert names() == ["a", "b", "c", "d"]
+    assert names(offset=1, limit=2) == ["b", "c"]
+    assert names(active=[False]) == ["b"]
+    assert names(active=[True], collector=["prometheus"]) == ["a", "d"]
+    assert names(scope_key=["region"]) == ["c"]
+    assert names(fetcher=["source", "gnocchi"], scope_id=["c", "d", "e"]) == ["c", "d"]
+    assert names(scope_id=[]) == []
+    shown = list_scopes(conf.conf, scope_id=["d"])[0]
+    assert (shown.scope_key, shown.fetcher, shown.collector) == (
+        "project_id",
+        "source",
+        "prometheus",
+    )
+    assert shown.last_processed == timeutils.from_epoch(T)
