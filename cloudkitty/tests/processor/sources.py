@@ -31,6 +31,8 @@ class MadeUp(BaseCollector):
         self.fails: Callable[[str, str, int], bool] = lambda _key, _scope, _begin: False
         self.down = False
         self.seconds = 0.0
+        #: Called before the first answer.
+        self.before_first: Callable[[], object] | None = None
         self.usage: Callable[[str], bool] = lambda _scope: True
         self._lock = threading.Lock()
 
@@ -44,6 +46,9 @@ class MadeUp(BaseCollector):
     def fetch_batch(self, metric_name: str, query: BatchQuery) -> dict[str, list[Series]]:
         with self._lock:
             self.asked.append((metric_name, query))
+            before, self.before_first = self.before_first, None
+        if before:
+            before()
         time.sleep(self.seconds)
         if self.down:
             raise CollectError("the source is down")

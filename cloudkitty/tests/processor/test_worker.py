@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
@@ -303,6 +304,10 @@ def test_two_workers_share_the_scopes(database: str, tmp_path: Path, service: st
     seed(names, 20)
     locks = f"{service}{tmp_path}/locks" if service else ""
     rigs = [Rig(names, f"worker-{n}", locks, batch_scopes=3, batch_periods=2) for n in range(2)]
+    # Both hold scopes at the same time once: a busy machine may let one do everything otherwise.
+    met = threading.Barrier(2)
+    for rig in rigs:
+        rig.collector.before_first = functools.partial(met.wait, 30)
     threads = [threading.Thread(target=rig.worker.run) for rig in rigs]
     for thread in threads:
         thread.start()
