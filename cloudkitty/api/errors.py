@@ -15,12 +15,12 @@ from typing import Any, Final, NoReturn
 import requests
 import webob
 import wsme.exc
-from oslo_db import exception as db_exc
 from oslo_log import log
 from oslo_policy import policy as oslo_policy
-from sqlalchemy import exc as sa_exc
 from webob import exc as http
 from werkzeug import exceptions as werkzeug_exc
+
+from cloudkitty.db.errors import unreachable
 
 LOG = log.getLogger(__name__)
 
@@ -86,14 +86,7 @@ def _own_word(error: BaseException) -> tuple[int, str | None]:
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether `error` says that a database or a storage cannot be reached (contract D4)."""
-    if isinstance(error, db_exc.DBConnectionError | db_exc.DBNonExistentDatabase):
-        return True
-    if isinstance(error, db_exc.DBNonExistentTable):
-        return False
-    if isinstance(error, db_exc.DBError):
-        return isinstance(error.inner_exception, sa_exc.OperationalError)
-    # DBAPI's class for what is wrong with the server, not with the statement.
-    if isinstance(error, sa_exc.OperationalError | sa_exc.TimeoutError):
+    if unreachable(error):
         return True
     return isinstance(error, ConnectionError | requests.ConnectionError | requests.Timeout)
 

@@ -13,6 +13,11 @@ from sqlalchemy import exc as sa_exc
 #: What opening a database or working with it raises when the database is at fault.
 DATABASE_ERRORS: Final = (db_exc.DBError, db_exc.CantStartEngineError, sa_exc.SQLAlchemyError)
 
+_UNREACHABLE: Final = (
+    db_exc.DBConnectionError,
+    db_exc.DBNonExistentDatabase,
+    db_exc.CantStartEngineError,
+)
 _BACKGROUND: Final = re.compile(r"\(Background on this error at: \S+\)")
 _EXCEPTION: Final = re.compile(r"^\([\w.]+\) ")
 _STATEMENT: Final = re.compile(r"\[(SQL|parameters): .*", re.DOTALL)
@@ -35,6 +40,19 @@ def describe(error: BaseException, connection: str | None) -> str | None:
     if isinstance(error, sa_exc.NoSuchModuleError):
         return f"[database] connection: unknown engine {_scheme(connection)!r}"
     return f"database {_parsed(connection)}: {_reason(error)}"
+
+
+def unreachable(error: BaseException) -> bool:
+    """Whether `error` says that the database cannot be reached at present, whatever was asked."""
+    if isinstance(error, _UNREACHABLE):
+        return True
+    if isinstance(error, db_exc.DBNonExistentTable):
+        return False
+    if isinstance(error, db_exc.DBError):
+        return isinstance(error.inner_exception, sa_exc.OperationalError)
+    # DBAPI's class for what is wrong with the server, not with the statement: oslo.db does not
+    # know the text of every release of a driver.
+    return isinstance(error, sa_exc.OperationalError | sa_exc.TimeoutError)
 
 
 def _missing_driver(error: ModuleNotFoundError, connection: str | None) -> str | None:
