@@ -10,7 +10,9 @@
 #   tools/services.sh status | env       what runs; `eval "$(tools/services.sh env)"` in a shell
 #   tools/services.sh wipe               stop and remove everything
 #
-# NAME: postgresql mariadb (default: both). Prometheus is only installed: the tests start their own.
+# NAME: postgresql mariadb rabbitmq keystone (default: all). Prometheus is only installed: the tests start
+# their own. Keystone comes from PyPI into a virtual environment of its own, with SQLite. So do the
+# clients of the API, together with Keystone: nobody uses them without it.
 # Everything is kept below CLOUDKITTY_SERVICES_HOME (default ${TMPDIR:-/tmp}/cloudkitty-services-UID).
 # Nothing of the distribution's own clusters is touched, no system service is started.
 # The servers trade durability for speed unless CLOUDKITTY_SERVICES_DURABLE=1 (for benchmarks).
@@ -19,7 +21,10 @@ set -u
 
 HOME_DIR=${CLOUDKITTY_SERVICES_HOME:-${TMPDIR:-/tmp}/cloudkitty-services-$(id -u)}
 DURABLE=${CLOUDKITTY_SERVICES_DURABLE:-0}
-DATABASES="postgresql mariadb"
+SERVICES="keystone postgresql mariadb rabbitmq"
+RABBITMQ_BIN=/usr/lib/rabbitmq/bin
+# Nobody else can reach it; the password is part of the URL that `env` prints.
+KEYSTONE_PASSWORD=cloudkitty
 
 say() { echo "services: $*" >&2; }
 is_root() { [ "$(id -u)" = 0 ]; }
@@ -70,8 +75,9 @@ have() {
     case $1 in
         postgresql) [ -n "$(pg_bin)" ] ;;
         mariadb) [ -n "$(mariadb_bin)" ] ;;
+        rabbitmq) [ -x $RABBITMQ_BIN/rabbitmq-server ] && command -v epmd >/dev/null ;;
         prometheus) command -v prometheus >/dev/null && command -v promtool >/dev/null ;;
-        python) python3 -c 'import ensurepip' 2>/dev/null ;;
+        python | keystone) python3 -c 'import ensurepip' 2>/dev/null ;;
         make | git) command -v "$1" >/dev/null ;;
     esac
 }
@@ -79,7 +85,8 @@ package() {
     case $1 in
         postgresql) echo postgresql ;;
         mariadb) echo mariadb-server ;;
-        python) echo python3 python3-venv ;;
+        rabbitmq) echo rabbitmq-server ;;
+        python | keystone) echo python3 python3-venv ;;
         *) echo "$1" ;;
     esac
 }
@@ -164,6 +171,7 @@ halt() {
         running "$1" && kill -KILL -- "-$pid" 2>/dev/null
     fi
     rm -f "$HOME_DIR/run/$1"
+    if [ "$1" = rabbitmq ]; then halt epmd; fi
 }
 
 # ---- the servers ------------------------------------------------------------------------------
@@ -216,32 +224,141 @@ start_mariadb() {
         --innodb-buffer-pool-size=128M "${fast[@]}"
 }
 
+# With a name service (epmd) of its own: that of the host would be left running, on all addresses.
+start_rabbitmq() {
+    local data=$HOME_DIR/rabbitmq port epmd
+    own rabbitmq "$data" || return 1
+    port=$(free_port) epmd=$(free_port)
+    # A cookie that nobody else has, no plugins, and guest from loopback, which is all there is.
+    as rabbitmq sh -c 'umask 077; [ -e "$1/.erlang.cookie" ] || od -An -N16 -tx1 /dev/urandom \
+        | tr -d " \n" >"$1/.erlang.cookie"; chmod 400 "$1/.erlang.cookie"; echo "[]." >"$1/plugins"
+        echo "vm_memory_high_watermark.absolute = 512MB" >"$1/rabbitmq.conf"
+        echo "disk_free_limit.absolute = 50MB" >>"$1/rabbitmq.conf"' sh "$data" || return 1
+    launch epmd rabbitmq "$epmd" epmd -address 127.0.0.1 -port "$epmd" || return 1
+    launch rabbitmq rabbitmq "$port" env HOME="$data" ERL_EPMD_ADDRESS=127.0.0.1 \
+        ERL_EPMD_PORT="$epmd" RABBITMQ_NODENAME=cloudkitty@localhost RABBITMQ_BASE="$data" \
+        RABBITMQ_MNESIA_BASE="$data/mnesia" RABBITMQ_LOG_BASE="$data/log" RABBITMQ_LOGS=- \
+        RABBITMQ_CONF_ENV_FILE=/dev/null RABBITMQ_CONFIG_FILE="$data/rabbitmq" \
+        RABBITMQ_ADVANCED_CONFIG_FILE="$data/none" RABBITMQ_ENABLED_PLUGINS_FILE="$data/plugins" \
+        RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$port" \
+        RABBITMQ_DIST_PORT="$(free_port)" RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel \
+        inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none" $RABBITMQ_BIN/rabbitmq-server && return 0
+    halt epmd
+    return 1
+}
+
+keystone_manage() {
+    "$HOME_DIR/keystone/venv/bin/keystone-manage" --config-file "$HOME_DIR/keystone/keystone.conf" "$@"
+}
+
+# The installation and an empty database; nothing when it is there already.
+make_keystone() {
+    local home=$HOME_DIR/keystone me group
+    [ -e "$home/made" ] && return 0
+    me=$(id -un) group=$(id -gn)
+    say "installing: keystone (PyPI)"
+    rm -rf "$home" && mkdir -p "$home" && chmod 700 "$home" || return 1
+    python3 -m venv "$home/venv" || return 1
+    # gunicorn serves it: uWSGI would need a compiler.
+    "$home/venv/bin/pip" --disable-pip-version-check -q install "keystone>=27" "gunicorn>=22" || return 1
+    cat >"$home/keystone.conf" <<END
+[DEFAULT]
+use_stderr = true
+[database]
+connection = sqlite:///$home/keystone.sqlite
+[token]
+provider = fernet
+[fernet_tokens]
+key_repository = $home/fernet
+[fernet_receipts]
+key_repository = $home/fernet
+[credential]
+key_repository = $home/credential
+[identity]
+password_hash_rounds = 4
+END
+    keystone_manage db_sync \
+        && keystone_manage fernet_setup --keystone-user "$me" --keystone-group "$group" \
+        && keystone_manage credential_setup --keystone-user "$me" --keystone-group "$group" \
+        || return 1
+    touch "$home/made"
+}
+
+start_keystone() {
+    local port url home=$HOME_DIR/keystone
+    port=$(free_port) url=http://127.0.0.1:$port/v3
+    {
+        # Again and again, because its catalogue has the port.
+        make_keystone && keystone_manage bootstrap --bootstrap-password "$KEYSTONE_PASSWORD" \
+            --bootstrap-region-id RegionOne --bootstrap-service-name keystone \
+            --bootstrap-admin-url "$url" --bootstrap-internal-url "$url" --bootstrap-public-url "$url"
+    } >"$HOME_DIR/log/make-keystone.log" 2>&1 </dev/null || {
+        tail -n 5 "$HOME_DIR/log/make-keystone.log" >&2
+        say "keystone could not be made (see $HOME_DIR/log/make-keystone.log)"
+        return 1
+    }
+    # Keystone would take arguments of gunicorn's command line for its own.
+    echo 'wsgi_app = "keystone.wsgi.api:application"' >"$home/gunicorn.conf.py"
+    launch keystone "$(id -un)" "$port" env OS_KEYSTONE_CONFIG_FILES="$home/keystone.conf" \
+        GUNICORN_CMD_ARGS="--config $home/gunicorn.conf.py --bind 127.0.0.1:$port --preload --workers 2 --threads 4" \
+        "$home/venv/bin/gunicorn"
+}
+
+# The command line clients, in an environment of their own; nothing when they are there already.
+make_clients() {
+    local home=$HOME_DIR/clients
+    [ -e "$home/made" ] && return 0
+    say "installing: clients of the API (PyPI)"
+    rm -rf "$home"
+    {
+        python3 -m venv "$home" && "$home/bin/pip" --disable-pip-version-check -q install \
+            "python-cloudkittyclient==6.2.*" "python-openstackclient>=7"
+    } >"$HOME_DIR/log/make-clients.log" 2>&1 </dev/null || {
+        tail -n 5 "$HOME_DIR/log/make-clients.log" >&2
+        say "the clients could not be installed (see $HOME_DIR/log/make-clients.log)"
+        return 1
+    }
+    touch "$home/made"
+}
+
 start() {
-    local name rc=0
+    local name rc=0 later=
     install "$@" prometheus || rc=1
     for name in "$@"; do
-        running "$name" && continue
+        if running "$name"; then
+            if [ "$name" = keystone ]; then make_clients || rc=1; fi
+            continue
+        fi
         if ! have "$name"; then
             rc=1
             continue
         fi
-        "start_$name" || rc=1
+        if [ "$name" = keystone ]; then # half a minute the first time: meanwhile the others
+            { start_keystone && make_clients; } &
+            later=$!
+        else
+            "start_$name" || rc=1
+        fi
     done
+    [ -z "$later" ] || wait "$later" || rc=1
     return $rc
 }
 
 print_env() {
     running postgresql && echo "export CLOUDKITTY_TEST_POSTGRESQL_URL=postgresql+psycopg2://cloudkitty@127.0.0.1:$(port_of postgresql)/postgres"
+    running keystone && echo "export CLOUDKITTY_TEST_KEYSTONE_URL=http://admin:$KEYSTONE_PASSWORD@127.0.0.1:$(port_of keystone)/v3"
+    [ -e "$HOME_DIR/clients/made" ] && echo "export CLOUDKITTY_TEST_CLIENTS=$HOME_DIR/clients"
     running mariadb && echo "export CLOUDKITTY_TEST_MYSQL_URL=mysql+pymysql://root@127.0.0.1:$(port_of mariadb)/mysql"
+    running rabbitmq && echo "export CLOUDKITTY_TEST_RABBITMQ_URL=rabbit://guest:guest@127.0.0.1:$(port_of rabbitmq)/"
     return 0
 }
 
 command=${1:-}
 [ $# -gt 0 ] && shift
 # shellcheck disable=SC2086  # a list of names
-[ $# -gt 0 ] || set -- $DATABASES
+[ $# -gt 0 ] || set -- $SERVICES
 for name in "$@"; do
-    case " $DATABASES " in *" $name "*) ;; *) say "no such service: $name (there are: $DATABASES)"; exit 2 ;; esac
+    case " $SERVICES " in *" $name "*) ;; *) say "no such service: $name (there are: $SERVICES)"; exit 2 ;; esac
 done
 prepare_home
 case $command in
@@ -264,12 +381,13 @@ case $command in
         for name in "$@"; do
             halt "$name"
             rm -rf "${HOME_DIR:?}/$name" "$HOME_DIR/log/$name.log"
+            if [ "$name" = keystone ]; then rm -rf "${HOME_DIR:?}/clients"; fi
         done
         [ -n "$(ls "$HOME_DIR/run")" ] || rm -rf "${HOME_DIR:?}/run" "$HOME_DIR/log"
         rmdir "$HOME_DIR" 2>/dev/null || true
         ;;
     *)
-        sed -n '4,17s/^# \{0,1\}//p' "$0" >&2
+        sed -n '4,19s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

@@ -14,7 +14,7 @@ from oslo_config import cfg
 from oslo_context import context as oslo_context
 from oslo_db import options as db_options
 
-from cloudkitty.api import errors, paste, root, v1, v2
+from cloudkitty.api import bodysize, errors, paste, root, v1, v2
 from cloudkitty.api.wsgi import Environ, StartResponse, WSGIApplication
 
 
@@ -22,6 +22,7 @@ class Application:
     """Sends a request to the root resource or to one of the API's versions."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
         versions = [root.V1]
         self._v1 = v1.make_app(conf)
         self._v2 = None
@@ -34,11 +35,13 @@ class Application:
         """Answer a request."""
         # Log lines are about this request, not about the last one that this thread answered.
         oslo_context.RequestContext.from_environ(environ)
+        most = self._conf.api.max_request_body_size
+        if bodysize.is_too_large(environ, most):
+            return _refuse(environ, 413, bodysize.refusal(most))(environ, start_response)
         request = webob.Request(environ)
         path = _path(request)
         if path is None:
-            refused = errors.message_response(400, errors.NOT_TEXT)
-            return refused(environ, start_response)
+            return _refuse(environ, 400, errors.NOT_TEXT)(environ, start_response)
         return self._choose(path)(environ, start_response)
 
     def _choose(self, path: str) -> WSGIApplication:
@@ -79,6 +82,18 @@ def load_app(conf: cfg.ConfigOpts | None = None) -> WSGIApplication:
     db_options.set_defaults(conf)
     conf.set_default("max_retries", 0, group="database")
     return paste.load(conf, f"cloudkitty+{conf.auth_strategy}")
+
+
+def _refuse(environ: Environ, status: int, text: str) -> WSGIApplication:
+    """Give the answer to a request that no version looks at, in the form of its version (D1)."""
+    refused: WSGIApplication
+    # The path as it came, byte by byte.
+    if environ.get("PATH_INFO", "").lstrip("/").partition("/")[0] == "v1":
+        request_id = errors.request_id(environ)
+        refused = errors.fault_response(status, text, request_id)
+    else:
+        refused = errors.message_response(status, text)
+    return refused
 
 
 def _path(request: webob.Request) -> str | None:

@@ -22,6 +22,7 @@ from cloudkitty.db import errors
 from cloudkitty.db.migration import MigrationError
 from cloudkitty.db.subtree import SubTree
 from cloudkitty.state import migrations as state
+from cloudkitty.storage.v1.sqlalchemy import migrations as sql_storage_v1
 from cloudkitty.storage.v2.sqlalchemy import migrations as sql_storage
 
 _V1: Final = (
@@ -70,8 +71,9 @@ class Checks(upgradecheck.UpgradeCommands):
 def _trees() -> list[SubTree]:
     """Give what can say of itself whether it is up to date: plugins' migrations cannot."""
     found: list[object] = [*modules.migrations().values(), state.get_migration()]
-    if (cfg.CONF.storage.version, cfg.CONF.storage.backend) == (2, "sqlalchemy"):
-        found.append(sql_storage.get_migration())
+    if cfg.CONF.storage.backend == "sqlalchemy":
+        of_version = {1: sql_storage_v1, 2: sql_storage}
+        found.append(of_version[cfg.CONF.storage.version].get_migration())
     return [tree for tree in found if isinstance(tree, SubTree)]
 
 

@@ -176,11 +176,8 @@ class PrometheusCollector(BaseCollector):
         return found
 
 
-def _check(key: str, definition: Mapping[str, Any]) -> Iterator[str]:
+def _check(_key: str, definition: Mapping[str, Any]) -> Iterator[str]:
     """Yield what PromQL cannot express (2.2.2)."""
-    name = metrics.source_name(key)
-    if not promql.is_metric_name(name):
-        yield f"not a metric name of Prometheus: {name!r}"
     for option in ("groupby", "metadata"):
         for index, label in enumerate(definition[option]):
             if not promql.is_label_name(label):

@@ -21,6 +21,7 @@ from cloudkitty.conf import (
     fetcher_prometheus,
     fetcher_source,
     orchestrator,
+    pyscripts,
     storage,
     storage_sqlalchemy,
 )
@@ -34,6 +35,7 @@ GROUPS: Final[tuple[ModuleType, ...]] = (
     fetcher_prometheus,
     fetcher_source,
     orchestrator,
+    pyscripts,
     storage,
     storage_sqlalchemy,
 )

@@ -13,6 +13,50 @@ OPTS = [
         default=2,
         help="Number of processes that the cloudkitty-api command serves with.",
     ),
+    cfg.MultiStrOpt(
+        "http_basic_user",
+        default=[],
+        help="With auth_strategy = http_basic: project and roles of a user, as 'NAME PROJECT "
+        "ROLE[,ROLE...]'; - for no project. Once for each user.",
+    ),
+    cfg.IntOpt(
+        "idempotency_key_lifetime",
+        min=1,
+        default=86400,
+        help="How long, in seconds, an Idempotency-Key of POST /v2/dataframes is remembered.",
+    ),
+    cfg.IntOpt(
+        "max_request_body_size",
+        min=0,
+        default=128 * 1024**2,
+        help="Most bytes that the body of a request may have; 0: no limit.",
+    ),
+    cfg.IntOpt(
+        "max_page_size",
+        min=0,
+        default=0,
+        help="Most results that the parameter limit of GET /v2/summary and GET /v2/dataframes may "
+        "ask for; 0: no limit.",
+    ),
+    cfg.IntOpt(
+        "max_groupby_keys",
+        min=0,
+        default=0,
+        help="Most keys that the parameter groupby of GET /v2/summary may have; 0: no limit.",
+    ),
+    cfg.IntOpt(
+        "max_groupby_rows",
+        min=0,
+        default=0,
+        help="Most rows, over all pages, that the parameter groupby of GET /v2/summary may lead "
+        "to; 0: no limit.",
+    ),
+    cfg.IntOpt(
+        "max_interval_days",
+        min=0,
+        default=0,
+        help="Most days from begin to end in GET /v2/summary and GET /v2/dataframes; 0: no limit.",
+    ),
     cfg.BoolOpt(
         "pecan_debug",
         default=False,

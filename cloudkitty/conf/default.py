@@ -16,10 +16,11 @@ OPTS = [
     ),
     cfg.StrOpt(
         "auth_strategy",
-        choices=["noauth", "keystone"],
+        choices=["noauth", "keystone", "http_basic"],
         default="keystone",
-        help="Who says who a caller is. 'noauth' lets everybody in as administrator: only for "
-        "a service that nobody else can reach.",
+        help="Who says who a caller is. 'http_basic': names and passwords of an htpasswd file, see "
+        "[oslo_middleware] http_basic_auth_user_file and [api] http_basic_user. 'noauth' lets "
+        "everybody in as administrator: only for a service that nobody else can reach.",
     ),
     cfg.HostAddressOpt(
         "host",

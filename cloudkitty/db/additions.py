@@ -40,6 +40,14 @@ def compare_exactly(table: str, column: str, length: int) -> None:
         _alter_type(table, column, mysql.VARCHAR(length, charset="utf8mb4", collation=_BINARY))
 
 
+def hold_any_text(table: str, column: str) -> None:
+    """Make MySQL take texts of any script in a TEXT column; other engines do."""
+    if _engine() in {"mysql", "mariadb"}:
+        collation = _column(table, column)["type"].collation
+        if not (collation or "").startswith("utf8mb4_"):
+            _alter_type(table, column, mysql.TEXT(charset="utf8mb4"))
+
+
 def _alter_type(table: str, column: str, new_type: sa.types.TypeEngine[Any]) -> None:
     """Give a column without a default another type; whether it may be null stays."""
     # MySQL forgets what it is not told again.

@@ -28,14 +28,18 @@ EXACT: Final = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_EVEN)
 
 
 class _DecimalSum:
-    """SQLite aggregate ``ck_sum(text)``: the exact sum as text, NULL without rows."""
+    """SQLite aggregate ``ck_sum``: the exact sum as text, NULL without rows.
+
+    Of decimals as text, or of binary numbers, each of which counts as its shortest text.
+    """
 
     def __init__(self) -> None:
         self._sum: Decimal | None = None
 
-    def step(self, value: str | None) -> None:
+    def step(self, value: str | float | None) -> None:
         if value is not None:
-            self._sum = EXACT.add(self._sum, Decimal(value)) if self._sum else Decimal(value)
+            number = Decimal(value if type(value) is str else str(value))
+            self._sum = EXACT.add(self._sum, number) if self._sum else number
 
     def finalize(self) -> str | None:
         return None if self._sum is None else format(self._sum, "f")

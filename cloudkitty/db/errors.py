@@ -18,6 +18,10 @@ _UNREACHABLE: Final = (
     db_exc.DBNonExistentDatabase,
     db_exc.CantStartEngineError,
 )
+# MySQL and MariaDB, about a character that the column's character set has not: "incorrect string
+# value" when it is to be stored, "illegal mix of collations" when it is compared with.
+_BEYOND_CHARSET: Final = frozenset({1366, 1267})
+
 _BACKGROUND: Final = re.compile(r"\(Background on this error at: \S+\)")
 _EXCEPTION: Final = re.compile(r"^\([\w.]+\) ")
 _STATEMENT: Final = re.compile(r"\[(SQL|parameters): .*", re.DOTALL)
@@ -53,6 +57,19 @@ def unreachable(error: BaseException) -> bool:
     # DBAPI's class for what is wrong with the server, not with the statement: oslo.db does not
     # know the text of every release of a driver.
     return isinstance(error, sa_exc.OperationalError | sa_exc.TimeoutError)
+
+
+def refuses_value(error: BaseException) -> bool:
+    """Whether the database says that it cannot store a value, or compare anything with it.
+
+    Tables of older releases on MySQL and MariaDB may lack characters that others take.
+    """
+    if isinstance(error, db_exc.DBDataError):
+        return True
+    # oslo.db leaves errors that it has no class for as they are, or wraps them.
+    cause = error.inner_exception if isinstance(error, db_exc.DBError) else error
+    original = getattr(cause, "orig", None)
+    return bool(original is not None and original.args and original.args[0] in _BEYOND_CHARSET)
 
 
 def _missing_driver(error: ModuleNotFoundError, connection: str | None) -> str | None:

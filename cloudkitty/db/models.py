@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of the core sub-tree (contract sql-schema.md 3.1)."""
+"""Tables of the core sub-tree (contract sql-schema.md 3.1), and our own."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ class ServiceToCollectorMapping(Base):
 
     service: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     collector: Mapped[str] = mapped_column(sa.String(255), nullable=False)
+
+
+class IdempotencyKey(Base):
+    """A request that must not be carried out twice; see :mod:`cloudkitty.db.idempotency`."""
+
+    __tablename__ = "ck_idempotency_keys"
+
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    body: Mapped[str] = mapped_column(sa.String(64), nullable=False)
+    expires: Mapped[int] = mapped_column(sa.BigInteger, nullable=False, index=True)

@@ -19,7 +19,8 @@ class Upstream:
 
     `tables` are those at the head, `former_tables` names that older releases gave them;
     `older` are the revisions before the head; `columns` and `no_columns` are, by table, the
-    columns that it has at the head, and those that it had before and must not have any more.
+    columns that it has at the head, and those that it had before and must not have any more;
+    `indexes` are those that it has at the head.
     """
 
     tables: tuple[str, ...]
@@ -28,6 +29,7 @@ class Upstream:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     no_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     no_constraints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,9 @@ def _verify(
     for table, constraints in upstream.no_constraints.items():
         names = {constraint["name"] for constraint in inspector.get_unique_constraints(table)}
         wrong += [f"constraint {item} of {table} exists" for item in constraints if item in names]
+    for table, indexes in upstream.indexes.items():
+        names = {index["name"] for index in inspector.get_indexes(table)}
+        wrong += [f"index {item} of {table} is missing" for item in indexes if item not in names]
     if wrong:
         raise MigrationError(
             f"{name}: the tables are not what revision {head} made: {'; '.join(sorted(wrong))}. "

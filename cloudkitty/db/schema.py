@@ -13,6 +13,8 @@ from sqlalchemy.engine import Engine
 SUB_TREES: Final = {
     "cloudkitty": "cloudkitty.db.models",
     "hashmap": "cloudkitty.rating.hashmap.models",
+    "pyscripts": "cloudkitty.rating.pyscripts.models",
+    "storage_sqlalchemy": "cloudkitty.storage.v1.sqlalchemy.models",
     "storage_states": "cloudkitty.state.models",
     "storage_v2_sqlalchemy": "cloudkitty.storage.v2.sqlalchemy.models",
 }

@@ -40,7 +40,7 @@ def authorize(context: Any, action: str, target: Mapping[str, Any]) -> None:
     With ``auth_strategy = noauth`` everything is allowed. A token of a scope that the rule is not
     made for (domain, system) is refused like any other (contract D6).
     """
-    if cfg.CONF.auth_strategy != "keystone":
+    if cfg.CONF.auth_strategy == "noauth":
         return
     if not _get().authorize(action, dict(target), context, do_raise=False):
         raise PolicyNotAuthorized(action, target, context)
@@ -48,7 +48,7 @@ def authorize(context: Any, action: str, target: Mapping[str, Any]) -> None:
 
 def check_is_admin(context: Any) -> bool:
     """Whether the caller counts as administrator: rule ``context_is_admin``, or noauth."""
-    if cfg.CONF.auth_strategy != "keystone":
+    if cfg.CONF.auth_strategy == "noauth":
         return True
     return bool(_get().authorize("context_is_admin", {}, context, do_raise=False))
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import oslo_messaging
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_log import log
@@ -20,14 +21,14 @@ from sqlalchemy import exc as sa_exc
 from stevedore import exception as stevedore_exc
 from tooz import ToozError, coordination
 
-from cloudkitty import db, service
+from cloudkitty import db, messaging, service
 from cloudkitty.collector import metrics
 from cloudkitty.collector.base import get_collector
 from cloudkitty.fetcher.base import get_fetcher
 from cloudkitty.processor import locks, skip
 from cloudkitty.rating.modules import ModuleError, Rating
 from cloudkitty.service import Refused
-from cloudkitty.state.models import IdentifierState, ScopeLease
+from cloudkitty.state.models import IdentifierState, ScopeLease, ScopeReset
 from cloudkitty.storage.base import get_storage
 
 LOG = log.getLogger(__name__)
@@ -48,7 +49,7 @@ class Checked:
 
 
 def check(conf: cfg.ConfigOpts) -> Checked:
-    """Check metrics.yml, plugins, database, rating modules and lock service.
+    """Check metrics.yml, plugins, database, rating modules, lock service and message bus.
 
     Raises Refused. No connection is left open, so that the process may fork.
     """
@@ -59,6 +60,7 @@ def check(conf: cfg.ConfigOpts) -> Checked:
     with _named("rating"):
         Rating().begin_batch()
     lock_service(conf.orchestrator.coordination_url)
+    message_bus(conf)
     if conf.collect.wait_periods < 1:
         LOG.warning("[collect] wait_periods = 0: periods are rated before they have ended")
     db.reset()
@@ -97,7 +99,7 @@ def database(conf: cfg.ConfigOpts) -> None:
     shown = url.render_as_string(hide_password=True)
     try:
         with engine.connect() as connection:
-            for model in (IdentifierState, ScopeLease):
+            for model in (IdentifierState, ScopeLease, ScopeReset):
                 _look(connection, model.__table__, shown)
     except sa_exc.SQLAlchemyError as exc:
         reason = getattr(exc, "orig", None) or exc
@@ -119,6 +121,14 @@ def lock_service(url: str) -> None:
         LOG.warning("lock service: %s; going on with leases in the database alone", reason)
     except (ToozError, stevedore_exc.NoMatches, ValueError, ImportError, TypeError) as exc:
         raise Refused(f"[orchestrator] coordination_url: {_line(exc)}") from exc
+
+
+def message_bus(conf: cfg.ConfigOpts) -> None:
+    """Look at the URL of the message bus, if there is one; being down is not fatal."""
+    try:
+        messaging.check(conf)
+    except (oslo_messaging.MessagingException, ValueError) as exc:
+        raise Refused(f"[DEFAULT] transport_url: {_line(exc)}") from exc
 
 
 def _look(connection: Any, table: Any, shown: str) -> None:

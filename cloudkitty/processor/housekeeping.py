@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a processor does for the storage when it has nothing else to do."""
+"""What a processor does for the database when it has nothing else to do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final
 from oslo_log import log
 
 from cloudkitty import timeutils
+from cloudkitty.db import idempotency
 from cloudkitty.storage.v2.base import BaseStorage
 
 LOG = log.getLogger(__name__)
@@ -20,21 +21,23 @@ _AGE: Final = 2 * timeutils.SECONDS_PER_DAY
 
 
 class Housekeeping:
-    """Sums up past days of scopes that nobody rates any more, where the storage can."""
+    """Forgets idempotency keys whose time is over, and sums up days that nobody rates any more."""
 
     def __init__(self, storage: BaseStorage, stop: threading.Event, *, enabled: bool) -> None:
         """`enabled` is true for one worker of each processor."""
         found: Any = getattr(storage, "roll_up_closed_days", None)
-        self._roll_up: Callable[..., int] | None = found if enabled else None
+        self._roll_up: Callable[..., int] | None = found
+        self._enabled = enabled
         self._stop = stop
         self._due = 0.0
 
     def run(self, now: float) -> None:
         """Do it if an hour has passed since it was last done; raises what the database raises."""
-        if self._roll_up is None or now < self._due:
+        if not self._enabled or now < self._due:
             return
         self._due = now + _INTERVAL
-        while not self._stop.is_set():
+        idempotency.forget_expired()
+        while self._roll_up and not self._stop.is_set():
             days = self._roll_up(timeutils.from_epoch(int(now) - _AGE))
             if not days:
                 return

@@ -43,19 +43,29 @@ class Locks:
         self._url = url
         self._notices = notices
         self._coordinator: Any = None
-        self._held: dict[str, Any] = {}
+        self._held: dict[str, list[Any]] = {}
         self._leased: set[str] = set()
         self._renewed = 0.0
 
-    def acquire(self, scopes: Collection[str]) -> set[str]:
-        """Take those of `scopes` that nobody else has, without waiting for the others."""
-        names = {self._name(scope): scope for scope in scopes}
+    def acquire(
+        self,
+        scopes: Collection[str],
+        origin: Origin | None = None,
+        also: Mapping[str, str] | None = None,
+    ) -> set[str]:
+        """Take those of `scopes` that nobody else has, without waiting for the others.
+
+        `origin` is theirs, if it is not the configured one. `also` has scope -> name of one more
+        lock of the lock service that is needed for it.
+        """
+        names = {self._name(scope, origin): scope for scope in scopes}
         self._renewed = time.monotonic()
         leased = self._leases.acquire(names)
         self._leased |= leased
         if not leased or not self._connected():
             return {names[name] for name in leased}
-        refused = {name for name in leased if not self._lock(name)}
+        more = {name: also[scope] for name, scope in names.items() if also and scope in also}
+        refused = {name for name in leased if not self._lock(name, more.get(name))}
         if refused:
             self._leases.release(refused)
             self._leased -= refused
@@ -67,16 +77,20 @@ class Locks:
             self._renewed = time.monotonic()
             self._leases.acquire([self._name(scope) for scope in scopes])
 
-    def release(self, scopes: Iterable[str], later: Mapping[str, float]) -> None:
+    def release(
+        self,
+        scopes: Iterable[str],
+        later: Mapping[str, float] | None = None,
+        origin: Origin | None = None,
+    ) -> None:
         """Give scopes back; those in `later` stay ours for so many seconds."""
         at_once: list[str] = []
         delayed: dict[float, list[str]] = {}
         for scope in scopes:
-            name = self._name(scope)
-            lock = self._held.pop(name, None)
-            if lock is not None:
+            name = self._name(scope, origin)
+            for lock in self._held.pop(name, ()):
                 self._unlock(lock)
-            if scope in later:
+            if later and scope in later:
                 delayed.setdefault(later[scope], []).append(name)
             else:
                 at_once.append(name)
@@ -92,14 +106,15 @@ class Locks:
 
     def close(self) -> None:
         """Give everything back and leave the lock service."""
-        for lock in self._held.values():
-            self._unlock(lock)
+        for locks in self._held.values():
+            for lock in locks:
+                self._unlock(lock)
         self._held.clear()
         if self._coordinator is not None:
             self._stop()
 
-    def _name(self, scope: str) -> str:
-        return lock_name(scope, self._origin)
+    def _name(self, scope: str, origin: Origin | None = None) -> str:
+        return lock_name(scope, origin or self._origin)
 
     def _connected(self) -> bool:
         """Whether there is a lock service to ask; leases alone do when it is down."""
@@ -113,19 +128,26 @@ class Locks:
                 return False
         return True
 
-    def _lock(self, name: str) -> bool:
-        if self._coordinator is None:
-            return True
-        lock = self._coordinator.get_lock(name.encode())
-        try:
-            taken = bool(lock.acquire(blocking=False))
-        except ToozError as exc:
-            self._notices.warn("locks", "lock service: %s; going on with leases alone", exc)
-            self._stop()
-            return True
-        if taken:
-            self._held[name] = lock
-        return taken
+    def _lock(self, name: str, more: str | None) -> bool:
+        """Take the lock of that name, and one more; both or none."""
+        held: list[Any] = []
+        for one in (name, more):
+            if one is None or self._coordinator is None:
+                continue
+            lock = self._coordinator.get_lock(one.encode())
+            try:
+                taken = bool(lock.acquire(blocking=False))
+            except ToozError as exc:
+                self._notices.warn("locks", "lock service: %s; going on with leases alone", exc)
+                self._stop()
+                return True
+            if not taken:
+                for other in held:
+                    self._unlock(other)
+                return False
+            held.append(lock)
+        self._held[name] = held
+        return True
 
     def _unlock(self, lock: Any) -> None:
         try:

@@ -4,27 +4,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from oslo_db import exception as db_exc
 from oslo_log import log
-from sqlalchemy.orm import Session
 
+from cloudkitty.db.errors import unreachable
 from cloudkitty.processor import skip
 from cloudkitty.processor.gather import Gathered, Gatherer, Stopped
 from cloudkitty.processor.planner import Batch
 from cloudkitty.rating.modules import Rating, RatingFailure
-from cloudkitty.state.scope import Move, Origin, advance
-from cloudkitty.storage.v2.base import BaseStorage
 from cloudkitty.usage import ScopeUsage
 
 LOG = log.getLogger(__name__)
 
 #: Points of one transaction: few enough that it ends soon, enough that its overhead is small.
 _COMMIT_POINTS: Final = 40_000
+
+#: Stores the rated usage of some scopes of a batch, and moves them on; gives those it could move.
+Store = Callable[[Sequence[ScopeUsage], Batch], Collection[str]]
 
 
 @dataclass(slots=True)
@@ -49,16 +49,12 @@ class Pipeline:
         gatherer: Gatherer,
         rating: Rating,
         expressions: Mapping[str, skip.SkipExpression],
-        storage: BaseStorage,
-        origin: Origin,
         stop: threading.Event,
     ) -> None:
         """`expressions` has metric name in data frames -> what to leave out."""
         self._gatherer = gatherer
         self._rating = rating
         self._expressions = {n: e for n, e in expressions.items() if not e.never}
-        self._storage = storage
-        self._origin = origin
         self._stop = stop
         # While the database takes in one part of a batch, the next one is rated.
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -69,8 +65,13 @@ class Pipeline:
         """Whether a transaction is under way."""
         return self._committing > 0
 
-    def run(self, batch: Batch, keep_alive: Callable[[], None] = lambda: None) -> Outcome:
-        """Take a batch through; `keep_alive` is called before each part is committed.
+    def run(
+        self,
+        batch: Batch,
+        store: Store,
+        keep_alive: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """Take a batch through; `keep_alive` is called before each part is stored.
 
         Raises Stopped, ModuleError, and what the database raises for the rules.
         """
@@ -89,7 +90,7 @@ class Pipeline:
                 if self._stop.is_set():
                     raise Stopped
                 keep_alive()
-                pending = self._committer.submit(self._commit, part, batch, outcome)
+                pending = self._committer.submit(self._commit, part, batch, store, outcome)
         finally:
             if pending is not None:
                 pending.result()
@@ -113,19 +114,25 @@ class Pipeline:
                 skip.drop(series, expression)
         usage.series = [series for series in usage.series if series.begins]
 
-    def _commit(self, part: list[ScopeUsage], batch: Batch, outcome: Outcome) -> None:
+    def _commit(
+        self,
+        part: list[ScopeUsage],
+        batch: Batch,
+        store: Store,
+        outcome: Outcome,
+    ) -> None:
         """Store scopes and move them on; one that cannot be stored does not stop the others."""
         if not part:
             return
         self._committing += 1
         try:
-            moved = set(self._storage.commit(part, self._advance(part, batch)))
+            moved = set(store(part, batch))
         except Exception as exc:
             if len(part) > 1 and not _unreachable(exc):
                 LOG.debug("commit of %d scopes failed, trying fewer: %s", len(part), exc)
                 half = len(part) // 2
-                self._commit(part[:half], batch, outcome)
-                self._commit(part[half:], batch, outcome)
+                self._commit(part[:half], batch, store, outcome)
+                self._commit(part[half:], batch, store, outcome)
                 return
             if not _unreachable(exc):
                 LOG.exception("scope %s could not be stored", part[0].scope_id)
@@ -140,18 +147,6 @@ class Pipeline:
                     outcome.idle += not usage.series
         finally:
             self._committing -= 1
-
-    def _advance(
-        self,
-        part: list[ScopeUsage],
-        batch: Batch,
-    ) -> Callable[[Session], Collection[str]]:
-        moves = [Move(u.scope_id, batch.scopes[u.scope_id], u.begins[-1]) for u in part]
-
-        def move(session: Session) -> Collection[str]:
-            return advance(session, self._origin, moves)
-
-        return move
 
 
 def _parts(gathered: Gathered) -> Iterator[list[ScopeUsage]]:
@@ -173,4 +168,4 @@ def _parts(gathered: Gathered) -> Iterator[list[ScopeUsage]]:
 
 def _unreachable(exc: Exception) -> bool:
     """Whether the store as a whole is at fault, not what was to be stored."""
-    return isinstance(exc, (db_exc.DBConnectionError, db_exc.CantStartEngineError, OSError))
+    return unreachable(exc) or isinstance(exc, OSError)

@@ -8,7 +8,7 @@ for longer than one slice takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloudkitty.processor.backoff import Backoff
@@ -82,24 +82,24 @@ class Planner:
             batch
             # The latest begin first: those scopes lag least.
             for (begin, count), scopes in sorted(groups.items(), key=lambda g: (-g[0][0], g[0][1]))
-            for batch in self._slices(begin, count, scopes, positions, limits)
+            for batch in slices(
+                {scope: positions[scope].last for scope in scopes},
+                range(begin, begin + count * self._rule.period, self._rule.period),
+                limits,
+            )
         ]
         return Plan(batches, min(next_due, default=None))
 
-    def _slices(
-        self,
-        begin: int,
-        count: int,
-        scopes: Iterable[str],
-        positions: Mapping[str, Position],
-        limits: Limits,
-    ) -> list[Batch]:
-        ordered = sorted(scopes)
-        at_once = max(1, min(limits.scopes, limits.cells))
-        count = max(1, min(count, limits.cells // min(at_once, len(ordered))))
-        period = self._rule.period
-        begins = range(begin, begin + count * period, period)
-        return [
-            Batch({s: positions[s].last for s in ordered[i : i + at_once]}, begins, period)
-            for i in range(0, len(ordered), at_once)
-        ]
+
+def slices(scopes: Mapping[str, int | None], begins: range, limits: Limits) -> list[Batch]:
+    """Cut scopes that share their next periods into batches, of as many periods as there may be.
+
+    `scopes` has scope id -> begin of the period that it was rated for last.
+    """
+    ordered = sorted(scopes)
+    at_once = max(1, min(limits.scopes, limits.cells))
+    count = max(1, min(len(begins), limits.periods, limits.cells // min(at_once, len(ordered))))
+    return [
+        Batch({s: scopes[s] for s in ordered[i : i + at_once]}, begins[:count], begins.step)
+        for i in range(0, len(ordered), at_once)
+    ]

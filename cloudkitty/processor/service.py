@@ -9,11 +9,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import cotyledon
 from cotyledon import oslo_config_glue
-from cotyledon.types import WorkerId
+from cotyledon.types import ServiceId, WorkerId
 from oslo_config import cfg
 from oslo_log import log
 
@@ -28,16 +30,22 @@ from cloudkitty.processor.due import DueRule
 from cloudkitty.processor.gather import Gatherer
 from cloudkitty.processor.housekeeping import Housekeeping
 from cloudkitty.processor.locks import Locks
+from cloudkitty.processor.loop import Loop, Sizes, Tools
 from cloudkitty.processor.notices import Notices
 from cloudkitty.processor.pipeline import Pipeline
 from cloudkitty.processor.planner import Planner
+from cloudkitty.processor.reprocessor import Reprocessor
+from cloudkitty.processor.resets import Attendant, Resets
+from cloudkitty.processor.rpc import serve
 from cloudkitty.processor.scopes import Scopes
 from cloudkitty.processor.sizes import Density
-from cloudkitty.processor.worker import Sizes, Worker
+from cloudkitty.processor.stores import rated
+from cloudkitty.processor.worker import Worker
 from cloudkitty.rating.modules import Rating
 from cloudkitty.state.lease import Leases, new_owner
 from cloudkitty.state.scope import Origin
 from cloudkitty.storage.base import get_storage
+from cloudkitty.storage.v2.base import BaseStorage
 
 LOG = log.getLogger(__name__)
 
@@ -49,20 +57,27 @@ _CHECK_SECONDS: Final = 30
 _GC_THRESHOLDS: Final = (200_000, 20, 100)
 
 
-def build_worker(
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What is built for a worker of either kind, in the process that it runs in."""
+
+    tools: Tools
+    storage: BaseStorage
+    rule: DueRule
+
+
+def _build(
     conf: cfg.ConfigOpts,
     metrics: MetricsFile,
-    number: int,
     stop: threading.Event,
-) -> Worker:
-    """Build a worker with everything that it uses, in the process that it runs in."""
-    origin = Origin.configured(conf)
+) -> _Parts:
     options = conf.orchestrator
     notices = Notices()
     density = Density(options.batch_points)
-    backoff = Backoff(conf.collect.period)
     collector = get_collector(conf, metrics)
     expressions = skip.expressions(collector.conf, options.skip_datapoints_expression)
+    storage = get_storage(conf)
+    locks = _locks(conf, notices)
     gatherer = Gatherer(
         collector,
         density,
@@ -70,40 +85,82 @@ def build_worker(
         threads=options.max_threads,
         timeout=options.collector_request_timeout,
     )
-    storage = get_storage(conf)
     pipeline = Pipeline(
         gatherer,
         Rating(),
         {frame_name(key, collector.conf[key]): found for key, found in expressions.items()},
-        storage,
-        origin,
         stop,
     )
-    return Worker(
-        number,
-        origin,
-        Scopes(get_fetcher(conf), notices),
-        Planner(DueRule(conf.collect.period, conf.collect.wait_periods), backoff),
-        backoff,
-        density,
-        Locks(
-            Leases(new_owner(), options.lease_seconds),
-            origin,
-            options.coordination_url,
-            notices,
-        ),
+    tools = Tools(
+        locks,
         pipeline,
+        Backoff(conf.collect.period),
+        density,
         notices,
-        Housekeeping(storage, stop, enabled=number == 0),
         Sizes(options.batch_scopes, options.batch_periods, options.lease_seconds),
         stop,
     )
+    return _Parts(tools, storage, DueRule(conf.collect.period, conf.collect.wait_periods))
 
 
-class RatingService(cotyledon.Service):
-    """One rating process."""
+def build_worker(
+    conf: cfg.ConfigOpts,
+    metrics: MetricsFile,
+    number: int,
+    stop: threading.Event,
+) -> Worker:
+    """Build a rating worker with everything that it uses."""
+    parts = _build(conf, metrics, stop)
+    origin = Origin.configured(conf)
+    return Worker(
+        number,
+        parts.tools,
+        origin,
+        Scopes(get_fetcher(conf), parts.tools.notices),
+        Planner(parts.rule, parts.tools.backoff),
+        rated(parts.storage, origin),
+        Housekeeping(parts.storage, stop, enabled=number == 0),
+    )
 
-    name = "CloudKittyProcessor"
+
+def build_reprocessor(
+    conf: cfg.ConfigOpts,
+    metrics: MetricsFile,
+    number: int,
+    stop: threading.Event,
+) -> Reprocessor:
+    """Build a reprocessing worker with everything that it uses."""
+    parts = _build(conf, metrics, stop)
+    return Reprocessor(number, parts.tools, conf, parts.storage, parts.rule)
+
+
+def build_attendant(
+    conf: cfg.ConfigOpts,
+    stop: threading.Event,
+    done: Callable[[], None],
+) -> Attendant:
+    """Build what carries out resets; `done` is called when it did."""
+    notices = Notices()
+    origin, locks = Origin.configured(conf), _locks(conf, notices)
+    resets = Resets(origin, conf.collect.period, get_storage(conf), locks, notices, stop)
+    return Attendant(resets, notices, done)
+
+
+def _locks(conf: cfg.ConfigOpts, notices: Notices) -> Locks:
+    options = conf.orchestrator
+    leases = Leases(new_owner(), options.lease_seconds)
+    return Locks(leases, Origin.configured(conf), options.coordination_url, notices)
+
+
+class _Service(cotyledon.Service):
+    """A process with one worker."""
+
+    #: What the start line says it is.
+    role: str
+    #: Whether it carries out resets even if there are others.
+    resets: bool
+    #: Builds the worker.
+    build: Callable[[cfg.ConfigOpts, MetricsFile, int, threading.Event], Loop]
 
     def __init__(
         self, worker_id: WorkerId, conf: cfg.ConfigOpts, checked: list[MetricsFile]
@@ -111,15 +168,21 @@ class RatingService(cotyledon.Service):
         """`checked` holds the metrics.yml in use: the last one that was found good."""
         super().__init__(worker_id)
         db.reset()
-        LOG.info("Processor worker ID [%d] is initiated as CloudKitty rating processor.", worker_id)
+        LOG.info("Processor worker ID [%d] is initiated as CloudKitty %s.", worker_id, self.role)
         self._stop = threading.Event()
-        self._worker = build_worker(conf, checked[0], worker_id, self._stop)
+        self._worker = type(self).build(conf, checked[0], worker_id, self._stop)
+        self._attendant: Attendant | None = None
+        if self.resets or not conf.orchestrator.max_workers:
+            self._attendant = build_attendant(conf, self._stop, self._worker.call)
+        self._server = serve(conf, self._call)
 
     def run(self) -> None:
-        """Rate until terminated."""
+        """Work until terminated."""
         # A batch makes some hundred thousand objects without a cycle among them, in a few bursts:
         # looking for cycles that often took an eighth of the time.
         gc.set_threshold(*_GC_THRESHOLDS)
+        if self._attendant is not None:
+            self._attendant.start()
         self._worker.run()
 
     def terminate(self) -> None:
@@ -128,18 +191,54 @@ class RatingService(cotyledon.Service):
         What is cut off is rolled back and done again by whoever takes the scope next.
         """
         self._stop.set()
+        self._worker.call()
+        if self._server is not None:
+            self._server.stop()
         patience = time.monotonic() + _PATIENCE
         while not self._worker.finished(0.05):
             if time.monotonic() > patience and not self._worker.committing:
                 LOG.info("worker %d: work under way is given up", self._worker.number)
                 self._abandon()
                 break
+        if self._attendant is not None:
+            self._attendant.stop(max(0.5, patience - time.monotonic()))
+
+    def _call(self) -> None:
+        """Have everybody in this process look for work."""
+        if self._attendant is not None:
+            self._attendant.call()
+        self._worker.call()
 
     def _abandon(self) -> None:
         try:
             self._worker.abandon()
         except Exception as exc:  # noqa: BLE001 - leases expire, the process must end
             LOG.debug("leases not given back: %s", exc)
+
+
+class RatingService(_Service):
+    """One rating process."""
+
+    name = "CloudKittyProcessor"
+    role = "rating processor"
+    resets = True
+    build = staticmethod(build_worker)
+
+
+class ReprocessingService(_Service):
+    """One reprocessing process."""
+
+    name = "CloudKittyReprocessor"
+    role = "rating reprocessor"
+    resets = False
+    build = staticmethod(build_reprocessor)
+
+
+#: Class, option with the number of workers, and what they do.
+_KINDS: Final = (
+    (RatingService, "max_workers", "processing"),
+    (ReprocessingService, "max_workers_reprocessing", "reprocessing"),
+)
 
 
 class Master:
@@ -154,16 +253,15 @@ class Master:
             graceful_shutdown_timeout=conf.graceful_shutdown_timeout,
         )
         self._manager.register_hooks(on_reload=self._reload)
-        self._service_id = None
-        workers = conf.orchestrator.max_workers
-        if workers:
-            self._service_id = self._manager.add(
-                RatingService,
-                workers,
-                args=(conf, self._checked),
-            )
-        else:
-            LOG.info("No worker configured for CloudKitty processing.")
+        #: Number of the service -> name of the option that says how many workers it has.
+        self._services: dict[ServiceId, str] = {}
+        for service, option, what in _KINDS:
+            workers = conf.orchestrator[option]
+            if workers:
+                number = self._manager.add(service, workers, args=(conf, self._checked))
+                self._services[number] = option
+            else:
+                LOG.info("No worker configured for CloudKitty %s.", what)
 
     def run(self) -> None:
         """Run until terminated; does not return."""
@@ -187,9 +285,10 @@ class Master:
         self._conf.reload_config_files()
         self._checked[0] = load(self._conf.collect.metrics_conf)
         LOG.info("configuration reloaded")
-        workers = self._conf.orchestrator.max_workers
-        if self._service_id is not None and workers:
-            self._manager.reconfigure(self._service_id, workers)
+        for number, option in self._services.items():
+            workers = self._conf.orchestrator[option]
+            if workers:
+                self._manager.reconfigure(number, workers)
 
 
 def _try_configuration() -> str:

@@ -1,130 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loop of a rating process: plan a round, take what nobody else has, rate it, sleep if idle."""
+"""A rating worker: plan a round, take what nobody else has, rate it, sleep if idle."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
 from oslo_log import log
 
-from cloudkitty.processor.backoff import Backoff
 from cloudkitty.processor.gather import Stopped
 from cloudkitty.processor.housekeeping import Housekeeping
-from cloudkitty.processor.locks import Locks
-from cloudkitty.processor.notices import Notices
-from cloudkitty.processor.pipeline import Outcome, Pipeline
-from cloudkitty.processor.planner import NEVER_RATED, Batch, Limits, Planner, Position
+from cloudkitty.processor.loop import LONGEST_SLEEP, Loop, Tools
+from cloudkitty.processor.pipeline import Outcome, Store
+from cloudkitty.processor.planner import NEVER_RATED, Batch, Planner, Position
 from cloudkitty.processor.scopes import Scopes
-from cloudkitty.processor.sizes import Density
 from cloudkitty.state.scope import Origin, ScopeState, states_for
 from cloudkitty.timeutils import from_epoch, to_epoch
 
 LOG = log.getLogger(__name__)
 
-#: Longest sleep, so that new scopes are seen soon.
-_LONGEST_SLEEP: Final = 60.0
 #: Sleep while others have what is due.
 _FIRST_POLL: Final = 0.25
 _LONGEST_POLL: Final = 5.0
-_FIRST_RETRY: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Bounds of a batch, from the configuration."""
-
-    scopes: int
-    periods: int
-    lease_seconds: int
-
-
-class Worker:
-    """Rates until it is told to stop."""
+class Worker(Loop):
+    """Rates what is due."""
 
     def __init__(
         self,
         number: int,
+        tools: Tools,
         origin: Origin,
         scopes: Scopes,
         planner: Planner,
-        backoff: Backoff,
-        density: Density,
-        locks: Locks,
-        pipeline: Pipeline,
-        notices: Notices,
+        store: Store,
         housekeeping: Housekeeping,
-        sizes: Sizes,
-        stop: threading.Event,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.number = number
+        super().__init__(number, tools)
         self._origin = origin
         self._scopes = scopes
         self._planner = planner
-        self._backoff = backoff
-        self._density = density
-        self._locks = locks
-        self._pipeline = pipeline
-        self._notices = notices
+        self._store = store
         self._housekeeping = housekeeping
-        self._sizes = sizes
-        self._stop = stop
-        self._clock = clock
         self._contended = 0
-        self._failures = 0
-        self._finished = threading.Event()
-        self._finished.set()
-
-    @property
-    def committing(self) -> bool:
-        """Whether a transaction is under way."""
-        return self._pipeline.committing
-
-    def finished(self, seconds: float) -> bool:
-        """Wait for the loop to end; gives whether it has."""
-        return self._finished.wait(seconds)
-
-    def abandon(self) -> None:
-        """Free the scopes at hand for others; the process ends without finishing them."""
-        self._locks.abandon()
-
-    def run(self) -> None:
-        """Rate until told to stop."""
-        self._finished.clear()
-        try:
-            while not self._stop.is_set():
-                self._stop.wait(self._sleep_after_round())
-        finally:
-            self._locks.close()
-            self._finished.set()
-
-    def _sleep_after_round(self) -> float:
-        """Rate one round; gives the seconds to sleep. Whatever fails is tried again later."""
-        try:
-            seconds = self.round()
-        except Stopped:
-            return 0
-        except Exception as exc:
-            self._failures += 1
-            seconds = min(_LONGEST_SLEEP, _FIRST_RETRY * 2.0 ** min(self._failures - 1, 10))
-            reason = f"{type(exc).__name__}: {' '.join(str(exc).split())}"
-            LOG.debug("worker %d: the pass failed", self.number, exc_info=True)
-            self._notices.warn(
-                f"round {type(exc).__name__}",
-                "worker %d cannot go on, trying again in %.0f s: %s",
-                self.number,
-                seconds,
-                reason,
-            )
-            return seconds
-        if self._failures:
-            LOG.info("worker %d goes on after %d failures", self.number, self._failures)
-            self._failures = 0
-        return seconds
 
     def round(self) -> float:
         """Take one slice of every scope that is due; gives the seconds until it is worth while.
@@ -147,7 +67,7 @@ class Worker:
         if worked:
             self._contended = 0
             return 0
-        until = min(now + _LONGEST_SLEEP, self._scopes.expires(), plan.next_due or now * 2)
+        until = min(now + LONGEST_SLEEP, self._scopes.expires(), plan.next_due or now * 2)
         seconds = max(0.05, until - self._clock())
         if refused:
             self._contended += 1
@@ -176,10 +96,7 @@ class Worker:
 
     def _rate(self, batch: Batch, mine: set[str]) -> Outcome:
         started = time.monotonic()
-        outcome = self._pipeline.run(
-            batch,
-            lambda: self._locks.keep(mine, self._sizes.lease_seconds / 3),
-        )
+        outcome = self._process(batch, self._store, mine)
         LOG.info(
             "[worker: %d] %d scopes rated from %s for %d period(s): %d points in %.2f s",
             self.number,
@@ -199,30 +116,6 @@ class Worker:
             )
         return outcome
 
-    def _release(self, mine: set[str], outcome: Outcome) -> None:
-        now = self._clock()
-        self._backoff.succeeded(outcome.moved)
-        later = {scope: self._backoff.failed(scope, now) for scope in outcome.failed}
-        self._tell(outcome.failed, later)
-        self._locks.release(mine, later)
-
-    def _tell(self, failed: Mapping[str, str], later: Mapping[str, float]) -> None:
-        """Log failures: one line for each reason, once a minute."""
-        by_reason: dict[str, list[str]] = {}
-        for scope, reason in failed.items():
-            by_reason.setdefault(reason, []).append(scope)
-        for reason, scopes in by_reason.items():
-            self._notices.warn(
-                reason,
-                "[worker: %d] %d scope(s) not rated (%s%s), trying again in %.0f s: %s",
-                self.number,
-                len(scopes),
-                scopes[0],
-                ", ..." if len(scopes) > 1 else "",
-                min(later[scope] for scope in scopes),
-                reason,
-            )
-
     def _positions(
         self,
         scopes: list[str] | set[str],
@@ -236,6 +129,3 @@ class Worker:
             )
             for scope in scopes
         }
-
-    def _limits(self) -> Limits:
-        return Limits(self._sizes.scopes, self._sizes.periods, self._density.cells)

@@ -21,11 +21,6 @@ def is_label_name(name: str) -> bool:
     return _LABEL.fullmatch(name) is not None
 
 
-def is_metric_name(name: str) -> bool:
-    """Say whether `name` can stand as a metric in a query."""
-    return _METRIC.fullmatch(name) is not None
-
-
 def quote(value: str) -> str:
     """Give `value` as a PromQL string, quotes included."""
     return f'"{value.translate(_ESCAPES)}"'
@@ -46,6 +41,16 @@ def one_of(label: str, values: Sequence[str]) -> str:
     if len(values) == 1:
         return equals(label, values[0])
     return f"{label}=~{quote('|'.join(map(quote_regex, values)))}"
+
+
+def select(metric: str, matcher: str) -> str:
+    """Give the selector of the series of a metric that `matcher` matches.
+
+    A name that cannot stand in front of the braces (``volume.size``) stands inside of them.
+    """
+    if _METRIC.fullmatch(metric):
+        return f"{metric}{{{matcher}}}"
+    return f"{{{equals('__name__', metric)},{matcher}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class MetricQuery:
 
     def render(self, matcher: str, seconds: int) -> str:
         """Give the PromQL for the series that `matcher` selects, over the last `seconds`."""
-        query = f"{self.metric}{{{matcher}}}[{seconds}s]"
+        query = f"{select(self.metric, matcher)}[{seconds}s]"
         query = f"{self.range_function or f'{self.aggregation}_over_time'}({query})"
         if self.query_function:
             query = f"{self.query_function}({query})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cloudkitty.dataframe import DataFrame
@@ -95,6 +96,19 @@ class RatingProcessorBase(abc.ABC):
     def rate_usage(self, usage: ScopeUsage) -> None:
         """Batch form: set the prices in `usage` in place, for every period it covers."""
         raise NotImplementedError(f"{type(self).__name__} has no batch form: {usage.scope_id}")
+
+    def rate_usages(self, usages: Sequence[ScopeUsage]) -> Mapping[str, Exception]:
+        """Batch form: ``rate_usage`` for many scopes; gives scope -> error for those that failed.
+
+        For modules for which many at once are less work than one after the other.
+        """
+        failed: dict[str, Exception] = {}
+        for usage in usages:
+            try:
+                self.rate_usage(usage)
+            except Exception as exc:  # noqa: BLE001 - it is the answer
+                failed[usage.scope_id] = exc
+        return failed
 
     def begin_batch(self) -> None:  # noqa: B027
         """Batch form: called before a batch; reads what may have changed since the last one."""

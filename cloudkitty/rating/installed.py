@@ -10,17 +10,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from oslo_db import api as db_api
 from oslo_db import exception as db_exc
 from oslo_log import log
 
-from cloudkitty import db
+from cloudkitty import db, messaging
 from cloudkitty.rating import modules
 from cloudkitty.rating.base import RatingProcessorBase
 
 LOG = log.getLogger(__name__)
+
+#: What the column of priorities can hold.
+MAX_PRIORITY: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,18 @@ def describe_all() -> list[ModuleInfo]:
     return [_info(name, known.module) for name, known in installed().items()]
 
 
+def change(name: str, *, enabled: bool | None = None, priority: int | None = None) -> None:
+    """Set what is given and differs from what is; both or neither. `name` must be installed.
+
+    Processors are told when it is done.
+    """
+    switched, moved = _change(name, enabled, priority)
+    if switched is not None:
+        messaging.module_switched(name, enabled=switched)
+    if moved:
+        messaging.module_changed(name)
+
+
 # Two callers may make the row of a module at the same time.
 @db_api.wrap_db_retry(
     max_retries=5,
@@ -81,14 +96,22 @@ def describe_all() -> list[ModuleInfo]:
     jitter=True,
     exception_checker=lambda exc: isinstance(exc, db_exc.DBDuplicateEntry),
 )
-def change(name: str, *, enabled: bool | None = None, priority: int | None = None) -> None:
-    """Set what is given and differs from what is; both or neither. `name` must be installed."""
+def _change(
+    name: str,
+    enabled: bool | None,  # noqa: FBT001 - of one caller
+    priority: int | None,
+) -> tuple[bool | None, bool]:
+    """Give the new state if it is another, and whether the priority is another."""
     module = installed()[name].module
+    switched, moved = None, False
     with db.session_for_write():
         if enabled is not None and enabled != module.enabled:
+            switched = enabled
             module.set_state(enabled)
         if priority is not None and priority != module.priority:
+            moved = True
             module.set_priority(priority)
+    return switched, moved
 
 
 def _info(name: str, module: RatingProcessorBase) -> ModuleInfo:

@@ -170,13 +170,18 @@ class Rating:
         others. Raises RatingFailure after the last when there was any.
         """
         failed: dict[str, Exception] = {}
-        for usage in usages:
-            try:
-                self._rate(usage)
-            except Exception as exc:
-                LOG.exception("scope %s could not be rated", usage.scope_id)
-                failed[usage.scope_id] = exc
+        alike = self._alike()
+        if alike is not None:
+            failed = _rate_together(alike, list(usages))
+        else:
+            for usage in usages:
+                try:
+                    self._rate(usage)
+                except Exception as exc:  # noqa: BLE001 - it is the answer for this scope
+                    failed[usage.scope_id] = exc
         if failed:
+            for scope, error in failed.items():
+                LOG.error("scope %s could not be rated", scope, exc_info=error)
             raise RatingFailure(failed)
 
     def quote(self, frame: DataFrame) -> Decimal:
@@ -189,6 +194,17 @@ class Rating:
             step.reload(frame)
             frame = step.quote(frame)
         return sum((point.price for _, point in frame.iterpoints()), Decimal(0))
+
+    def _alike(self) -> list[_Step] | None:
+        """Give the modules, in order, if all have the batch form, which is alike for all scopes."""
+        if self._steps is None:
+            self.begin_batch()
+        maybe = any(
+            self._states.get(cls.module_name or name, _DEFAULT_STATE)[0]
+            or cls.enabled is not RatingProcessorBase.enabled
+            for name, cls in self._classic.items()
+        )
+        return None if maybe else self._chain(None)
 
     def _rate(self, usage: ScopeUsage) -> None:
         quantities.drop_unusable(usage)
@@ -255,7 +271,29 @@ def _call(name: str, what: str, function: Any, *args: Any) -> Any:
     try:
         return function(*args)
     except Exception as exc:
-        raise ModuleError(f"rating module '{name}' {what}: {type(exc).__name__}: {exc}") from exc
+        raise _failure(name, what, exc) from exc
+
+
+def _failure(name: str, what: str, exc: Exception) -> ModuleError:
+    error = ModuleError(f"rating module '{name}' {what}: {type(exc).__name__}: {exc}")
+    error.__cause__ = exc
+    return error
+
+
+def _rate_together(steps: Sequence[_Step], usages: list[ScopeUsage]) -> dict[str, Exception]:
+    """Send usages through modules of the batch form, all at once; gives scope -> error."""
+    failed: dict[str, Exception] = {}
+    for usage in usages:
+        quantities.drop_unusable(usage)
+    for step in steps:
+        going = [usage for usage in usages if usage.scope_id not in failed]
+        try:
+            errors = step.module.rate_usages(going)
+        except Exception as exc:  # noqa: BLE001 - it is the answer for all
+            errors = {usage.scope_id: exc for usage in going}
+        for scope, error in errors.items():
+            failed[scope] = _failure(step.name, "failed", error)
+    return failed
 
 
 def _takes_date(module: RatingProcessorBase) -> bool:

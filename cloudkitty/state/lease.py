@@ -14,20 +14,14 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Final
 
 import sqlalchemy as sa
-from oslo_db import api as db_api
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
 from cloudkitty.state.insert import insert_missing
 from cloudkitty.state.models import ScopeLease
-from cloudkitty.state.scope import Origin, chunks
-
-_retried: Final = db_api.wrap_db_retry(
-    max_retries=5, retry_on_deadlock=True, inc_retry_interval=True
-)
+from cloudkitty.state.scope import Origin, chunks, retried
 
 
 def lock_name(scope_id: str, origin: Origin) -> str:
@@ -50,7 +44,7 @@ class Leases:
         self._seconds = seconds
         self._clock = clock
 
-    @_retried
+    @retried
     def acquire(self, names: Collection[str]) -> set[str]:
         """Take, or prolong, the leases that nobody else holds; gives the names of those.
 
@@ -67,7 +61,7 @@ class Leases:
                 got |= taken
         return got
 
-    @_retried
+    @retried
     def release(self, names: Iterable[str], after: float = 0) -> None:
         """Give leases back, `after` seconds from now; those that are not ours any more stay.
 

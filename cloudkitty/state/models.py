@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of scope states and reprocessing schedules (contract sql-schema.md 3.4), and leases."""
+"""Tables of scope states and schedules (contract sql-schema.md 3.4), of leases and resets."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _SCOPE_ID = sa.String(256).with_variant(
     mysql.VARCHAR(256, charset="utf8mb4", collation="utf8mb4_bin"),
     "mysql",
 )
+# Any text of any script, whatever the default of the database is.
+_TEXT = sa.Text().with_variant(mysql.TEXT(charset="utf8mb4"), "mysql")
 
 
 def _naive_utcnow() -> dt.datetime:
@@ -66,11 +68,11 @@ class ReprocessingSchedule(Base):
     __tablename__ = "storage_scope_reprocessing_schedule"
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
-    identifier: Mapped[str] = mapped_column(sa.String(256), nullable=False, index=True)
+    identifier: Mapped[str] = mapped_column(_SCOPE_ID, nullable=False, index=True)
     start_reprocess_time: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
     end_reprocess_time: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
     current_reprocess_time: Mapped[dt.datetime | None] = mapped_column(sa.DateTime)
-    reason: Mapped[str] = mapped_column(sa.Text, nullable=False)
+    reason: Mapped[str] = mapped_column(_TEXT, nullable=False)
 
 
 class ScopeLease(Base):
@@ -87,5 +89,25 @@ class ScopeLease(Base):
     expires: Mapped[int] = mapped_column(sa.BigInteger, nullable=False)
 
 
+class ScopeReset(Base):
+    """An order to set a scope back that nobody has carried out yet; times are naive UTC.
+
+    `state_id` is the row of the scope's state, `identifier` the scope id in it. There is no foreign
+    key: writing an order would have to wait for whoever moves the scope on.
+    """
+
+    __tablename__ = "ck_scope_resets"
+
+    id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    state_id: Mapped[int] = mapped_column(sa.Integer, nullable=False, index=True)
+    identifier: Mapped[str] = mapped_column(_SCOPE_ID, nullable=False)
+    last_processed_timestamp: Mapped[dt.datetime] = mapped_column(sa.DateTime, nullable=False)
+    created: Mapped[dt.datetime] = mapped_column(
+        sa.DateTime,
+        nullable=False,
+        default=_naive_utcnow,
+    )
+
+
 #: Tables of this metadata that the contract does not know: ours, with a history of their own.
-ADDITIVE_TABLES = ("ck_scope_leases",)
+ADDITIVE_TABLES = ("ck_scope_leases", "ck_scope_resets")

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
+from oslo_db import api as db_api
 from oslo_log import log
 from sqlalchemy.orm import Session
 
@@ -32,6 +33,16 @@ _COLUMN: Final = IdentifierState.__table__.c
 _CHUNK: Final = 1000
 #: Longest scope id that the table takes.
 MAX_ID_LENGTH: Final = 256
+#: Longest scope key, name of a fetcher and name of a collector.
+MAX_NAME_LENGTH: Final = 40
+
+#: Runs a whole transaction again after a deadlock.
+retried: Final = db_api.wrap_db_retry(
+    max_retries=5,
+    retry_on_deadlock=True,
+    inc_retry_interval=True,
+    jitter=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,23 @@ class ScopeState:
     active: bool
     #: When `active` last changed; when the row was made, if never.
     toggled: dt.datetime
+
+    @property
+    def origin(self) -> Origin:
+        """Where the scope comes from."""
+        return Origin(self.scope_key, self.fetcher, self.collector)
+
+
+class ScopeExists(Exception):  # noqa: N818 - says what is, not what went wrong
+    """There is a scope with this id already."""
+
+
+class NoScope(LookupError):  # noqa: N818
+    """There is no scope with this id."""
+
+
+class SeveralScopes(LookupError):  # noqa: N818
+    """Several scopes have this id, from different origins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +129,7 @@ def list_scopes(
     ):
         if values is not None:
             query = query.where(column.in_(list(values)))
-    with _reading(session) as reader:
+    with reading(session) as reader:
         return [_state(row) for row in reader.execute(query)]
 
 
@@ -115,7 +143,7 @@ def states_for(
     One statement for all, one per thousand asked for.
     """
     query = _select(origin).where(_of(origin)).order_by(_COLUMN.id)
-    with _reading(session) as reader:
+    with reading(session) as reader:
         if scope_ids is None:
             rows = list(reader.execute(query))
         else:
@@ -159,17 +187,100 @@ def advance(session: Session, origin: Origin, moves: Sequence[Move]) -> set[str]
     for (to, orphan), row_ids in targets.items():
         values: dict[str, Any] = {"last_processed_timestamp": _naive(to)}
         if orphan:
-            values |= _origin_values(origin)
+            values |= origin_values(origin)
         for some in chunks(row_ids):
             session.execute(sa.update(IdentifierState).where(_COLUMN.id.in_(some)).values(values))
     return moved
+
+
+@retried
+def create(
+    conf: cfg.ConfigOpts,
+    scope_id: str,
+    last_processed: dt.datetime,
+    *,
+    active: bool = True,
+    **names: str,
+) -> ScopeState:
+    """Make the state of a scope; `names` are those of its origin that differ from the configured.
+
+    Raises ScopeExists when any scope has this id, active or not.
+    """
+    configured = Origin.configured(conf)
+    values = {
+        "identifier": scope_id,
+        **origin_values(configured),
+        **names,
+        "last_processed_timestamp": timeutils.naive_utc(last_processed),
+        "scope_activation_toggle_date": timeutils.naive_utc(timeutils.utcnow()),
+        "active": active,
+    }
+    query = _select(configured).where(_COLUMN.identifier == scope_id)
+    with db.session_for_write() as session:
+        if session.execute(query).first() or not insert_missing(session, IdentifierState, [values]):
+            raise ScopeExists(scope_id)
+        return _state(session.execute(query).one())
+
+
+@retried
+def change(
+    conf: cfg.ConfigOpts,
+    scope_id: str,
+    *,
+    active: bool | None = None,
+    **names: str,
+) -> ScopeState:
+    """Switch a scope on or off, give it other `names` of its origin; what is left out stays.
+
+    Gives the state as it is then. Raises NoScope, SeveralScopes.
+    """
+    configured = Origin.configured(conf)
+    query = _select(configured).where(_COLUMN.identifier == scope_id)
+    with db.session_for_write() as session:
+        rows = session.execute(query.with_for_update()).all()
+        if not rows:
+            raise NoScope(scope_id)
+        if len(rows) > 1:
+            raise SeveralScopes(scope_id)
+        values: dict[str, Any] = dict(names)
+        if names and _orphan(rows[0]):
+            values = {**origin_values(configured), **names}
+        if active is not None and active != bool(rows[0].active):
+            values["active"] = active
+            values["scope_activation_toggle_date"] = timeutils.naive_utc(timeutils.utcnow())
+        if values:
+            session.execute(
+                sa.update(IdentifierState).where(_COLUMN.id == rows[0].id).values(values)
+            )
+        return _state(session.execute(query).one())
+
+
+def lock_active(
+    session: Session,
+    origin: Origin,
+    scope_ids: Collection[str] | None = None,
+) -> dict[str, ScopeState]:
+    """Give scope id -> state of active scopes of any origin: all of them, or those asked for.
+
+    Their rows stay locked until the session's transaction ends. Of several rows with one id, one of
+    `origin`, the configured one, goes before others, then the oldest.
+    """
+    query = _select(origin).where(_COLUMN.active).order_by(_COLUMN.id).with_for_update()
+    found: dict[str, ScopeState] = {}
+    for chunk in [None] if scope_ids is None else chunks(sorted(set(scope_ids))):
+        some = query if chunk is None else query.where(_COLUMN.identifier.in_(chunk))
+        for state in map(_state, session.execute(some)):
+            known = found.get(state.scope_id)
+            if known is None or (state.origin == origin != known.origin):
+                found[state.scope_id] = state
+    return found
 
 
 def _insert(session: Session, origin: Origin, move: Move) -> bool:
     """Insert the first state of a scope; False when somebody else just did."""
     values = {
         "identifier": move.scope_id,
-        **_origin_values(origin),
+        **origin_values(origin),
         "last_processed_timestamp": _naive(move.to),
         "scope_activation_toggle_date": timeutils.naive_utc(timeutils.utcnow()),
         "active": True,
@@ -192,8 +303,8 @@ def _select(origin: Origin) -> sa.Select[Any]:
 
 
 def _of(origin: Origin) -> sa.ColumnElement[bool]:
-    own = sa.and_(*(_COLUMN[name] == value for name, value in _origin_values(origin).items()))
-    none = sa.and_(*(_COLUMN[name].is_(None) for name in _origin_values(origin)))
+    own = sa.and_(*(_COLUMN[name] == value for name, value in origin_values(origin).items()))
+    none = sa.and_(*(_COLUMN[name].is_(None) for name in origin_values(origin)))
     return sa.or_(own, none)
 
 
@@ -224,7 +335,8 @@ def _state(row: sa.Row[Any]) -> ScopeState:
     )
 
 
-def _origin_values(origin: Origin) -> dict[str, str]:
+def origin_values(origin: Origin) -> dict[str, str]:
+    """Give the columns that hold the origin of a scope."""
     return {
         "scope_key": origin.scope_key,
         "fetcher": origin.fetcher,
@@ -244,7 +356,8 @@ def chunks(values: Sequence[_T]) -> Iterator[list[_T]]:
 
 
 @contextmanager
-def _reading(session: Session | None) -> Iterator[Session]:
+def reading(session: Session | None) -> Iterator[Session]:
+    """Yield `session`, or one of our own for reading when there is none."""
     if session is not None:
         yield session
         return

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,11 @@ SIDE_BY_SIDE = ("collector", "fetcher", "rating", "state", "storage")
 TOP = ("api", "cli", "processor", "wsgi", "demo")
 #: A rating module brings its own controllers and engine, which use helpers of the API and rules
 #: of its policy.
-CONTROLLERS = ("cloudkitty.rating.controller", "cloudkitty.rating.hashmap")
+CONTROLLERS = (
+    "cloudkitty.rating.controller",
+    "cloudkitty.rating.hashmap",
+    "cloudkitty.rating.pyscripts",
+)
 HELPERS = ("cloudkitty.api", "cloudkitty.policies")
 #: Aliases of import paths that plug-ins of older releases use; nothing of ours imports them.
 ALIASES = ("cloudkitty.common",)
@@ -111,6 +116,20 @@ def registers(name: str) -> bool:
 def test_imports_point_one_way() -> None:
     assert len(MODULES) > 50
     assert list(violations()) == []
+
+
+def test_the_process_for_scripts_imports_the_standard_library_only() -> None:
+    found = set()
+    for name, path in MODULES.items():
+        if not under(name, "cloudkitty.sandbox"):
+            continue
+        assert all(under(other, "cloudkitty.sandbox") for other in imports(path, name)), name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add((node.module or "").split(".")[0])
+    assert found - {"cloudkitty"} <= sys.stdlib_module_names
 
 
 def test_nothing_of_ours_uses_the_aliases() -> None:

@@ -32,7 +32,8 @@ class Api:
         conf.config(auth_strategy="keystone")
         enforcer.reset()
         installed.reload()
-        self._app = webtest.TestApp(app.app_factory({}))
+        self.wsgi = app.app_factory({})
+        self._app = webtest.TestApp(self.wsgi)
 
     def __call__(
         self,

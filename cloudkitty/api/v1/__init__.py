@@ -6,11 +6,15 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from cloudkitty.api.wsgi import WSGIApplication
+from cloudkitty.storage.base import get_storage
 
 
 def make_app(conf: cfg.ConfigOpts) -> WSGIApplication:
-    """Build the application that answers everything below ``/v1``."""
+    """Build the application that answers everything below ``/v1``.
+
+    Raises stevedore.exception.NoMatches for a storage backend that is not installed.
+    """
     # Rating modules import types and decorators from here while their controllers are loaded.
     from cloudkitty.api.v1 import app
 
-    return app.V1(conf)
+    return app.V1(conf, get_storage(conf))

@@ -13,14 +13,15 @@ from oslo_config import cfg
 from cloudkitty.api import context, errors, jsonbody
 from cloudkitty.api.v1 import negotiation, root
 from cloudkitty.api.wsgi import Environ, StartResponse, WSGIApplication
+from cloudkitty.storage.v2.base import BaseStorage
 
 
 class V1:
     """Answers everything below ``/v1``."""
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, storage: BaseStorage) -> None:
         self._pecan: WSGIApplication = pecan.make_app(
-            root.RootController(),
+            root.RootController(conf, storage),
             debug=conf.api.pecan_debug,
             hooks=[ContextHook(), ErrorHook(debug=conf.api.pecan_debug)],
             request_cls=jsonbody.ApiRequest,

@@ -15,7 +15,6 @@ from typing import Any, Final
 import wsme.exc
 import wsme.rest.args
 import wsme.rest.json
-import wsme.runtime
 import wsme.types
 
 from cloudkitty.api import jsonbody
@@ -62,7 +61,9 @@ def read(definition: Any, positional: tuple[Any, ...], request: Any) -> dict[str
             values[argument.name] = _convert(argument, raw)
     if definition.body_type is not None and values.get(definition.arguments[-1].name) is None:
         raise wsme.exc.MissingArgument(definition.arguments[-1].name)
-    wsme.runtime.check_arguments(definition, (), values)
+    for argument in definition.arguments:  # null is as good as nothing (contract D3)
+        if argument.mandatory and values.get(argument.name) is None:
+            raise wsme.exc.MissingArgument(argument.name)
     return values
 
 
@@ -95,6 +96,7 @@ def _from_query(definition: Any, params: Any) -> dict[str, Any]:
         except Exception as exc:
             raise _unusable(argument, params.get(name), exc) from exc
         if value is not wsme.types.Unset:
+            _check_mandatory(argument.datatype, value)
             values[name] = value
     unknown = sorted(set(params) - seen)
     if unknown and not definition.ignore_extra_args:
@@ -103,7 +105,7 @@ def _from_query(definition: Any, params: Any) -> dict[str, Any]:
 
 
 def _empty_is_absent(datatype: Any) -> bool:
-    return datatype is bool or datatype is dt.datetime or isinstance(datatype, types.RuleDateType)
+    return datatype is bool or datatype is dt.datetime or isinstance(datatype, types.DateType)
 
 
 def _unusable(argument: Any, raw: Any, error: Exception) -> wsme.exc.InvalidInput:
@@ -190,19 +192,28 @@ def _blame(name: str, datatype: Any, value: Any, error: Exception) -> wsme.exc.I
                     wsme.rest.json.fromjson(attribute.datatype, inner)
                 except _UNUSABLE as exc:
                     return _blame(attribute.name, attribute.datatype, inner, exc)
+    if isinstance(datatype, wsme.types.ArrayType) and isinstance(value, list):
+        for inner in value:
+            try:
+                wsme.rest.json.fromjson(datatype.item_type, inner)
+            except _UNUSABLE as exc:
+                return _blame(name, datatype.item_type, inner, exc)
     text = str(error) if type(error) is ValueError else "Not a valid value."
     return wsme.exc.InvalidInput(name, _shown(value), _cut(text))
 
 
 def _check_mandatory(datatype: Any, value: Any) -> None:
-    """Refuse null for mandatory attributes (contract D3), which WSME lets pass."""
+    """Refuse null for mandatory attributes (contract D3), which WSME lets pass.
+
+    What a query has of an object need not have all of them either.
+    """
     if isinstance(datatype, wsme.types.ArrayType):
         for item in value or ():
             _check_mandatory(datatype.item_type, item)
     elif wsme.types.iscomplex(datatype) and value is not None:
         for attribute in wsme.types.list_attributes(datatype):
             inner = getattr(value, attribute.key, wsme.types.Unset)
-            if inner is None and attribute.mandatory:
+            if attribute.mandatory and (inner is None or inner is wsme.types.Unset):
                 text = "Mandatory field missing."
                 raise wsme.exc.InvalidInput(attribute.name, None, text)
             if inner is not wsme.types.Unset:

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``/v1/rating``: modules and their configuration (contract api.md 6.1 to 6.3)."""
+"""``/v1/rating``: modules and their configuration (contract api.md 6.1 to 6.3), quotes."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import pecan
 import wsme.exc
+from oslo_config import cfg
 from wsme import types as wtypes
 
+from cloudkitty import messaging
 from cloudkitty.api import context, errors
-from cloudkitty.api.v1 import rest
+from cloudkitty.api.v1 import quote, rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.types import given
 from cloudkitty.rating import controller, installed
-
-# What the column can hold.
-_MAX_PRIORITY: Final = 2**31 - 1
 
 
 class Module(wtypes.Base):
@@ -63,8 +62,8 @@ class ModulesController(rest.RestController):
                 raise wsme.exc.InvalidInput(name, None, "Value should not be null.")
         priority = attributes.get("priority")
         # A smaller one that is there already may be sent back (contract D23).
-        if priority not in {None, present.priority} and not 1 <= priority <= _MAX_PRIORITY:
-            reason = f"Value should be an integer from 1 to {_MAX_PRIORITY}"
+        if priority not in {None, present.priority} and not 1 <= priority <= installed.MAX_PRIORITY:
+            reason = f"Value should be an integer from 1 to {installed.MAX_PRIORITY}"
             raise wsme.exc.InvalidInput("priority", priority, reason)
         installed.change(module_id, enabled=attributes.get("enabled"), priority=priority)
         rest.see_itself()
@@ -97,9 +96,10 @@ class ReloadModulesController(rest.RestController):
 
     @wsexpose(None, status_code=204)
     def get(self) -> None:
-        """Look for installed modules again."""
+        """Look for installed modules again, and have processors do so."""
         context.authorize("rating:module_config")
         installed.reload()
+        messaging.modules_changed()
 
 
 class RatingController(rest.RestController):
@@ -108,6 +108,9 @@ class RatingController(rest.RestController):
     modules = ModulesController()
     module_config = ModuleConfigController()
     reload_modules = ReloadModulesController()
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.quote = quote.QuoteController(conf)
 
 
 def _known(module_id: str) -> installed.ModuleInfo:

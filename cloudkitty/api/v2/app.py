@@ -11,7 +11,7 @@ from oslo_config import cfg
 from oslo_policy import policy
 
 from cloudkitty.api import context, errors, jsonbody
-from cloudkitty.api.v2 import jsontext, schema
+from cloudkitty.api.v2 import jsontext, schema, streaming
 from cloudkitty.api.v2.routing import Call, Operation, Route, find
 from cloudkitty.api.wsgi import Environ, StartResponse
 from cloudkitty.storage.v2.base import BaseStorage
@@ -48,12 +48,18 @@ class V2:
         operation = route.operation(request.method)
         if operation is None:
             return _other_method(route, request.method)
+        caller = context.from_environ(request.environ)
+        args = _arguments(operation, request)
+        headers = _headers(operation, request)
         call = Call(
-            context=context.from_environ(request.environ),
+            context=caller,
             conf=self._conf,
             storage=self._storage,
-            args=_arguments(operation, request),
+            args=args,
             path=path,
+            headers=headers,
+            body=request.body if headers else b"",
+            routes=self._routes,
         )
         return _success(operation, operation.run(call))
 
@@ -65,6 +71,14 @@ def _arguments(operation: Operation, request: webob.Request) -> dict[str, Any]:
     if operation.body is not None:
         args |= schema.check(operation.body, _body(request))
     return args
+
+
+def _headers(operation: Operation, request: webob.Request) -> dict[str, Any]:
+    if operation.headers is None:
+        return {}
+    names = [str(marker) for marker in operation.headers.schema]
+    given = {name: request.headers[name] for name in names if name in request.headers}
+    return schema.check(operation.headers, given)
 
 
 def _query(request: webob.Request) -> dict[str, list[str]]:
@@ -85,7 +99,18 @@ def _body(request: webob.Request) -> Any:
 
 
 def _success(operation: Operation, data: Any) -> webob.Response:
-    status, body = (204, b"") if data is None else (operation.status, jsontext.encode(data))
+    if isinstance(data, streaming.Streamed):
+        return webob.Response(
+            status=operation.status,
+            app_iter=data,
+            content_type=_JSON,
+            charset=None,
+        )
+    status, body = operation.status, data
+    if data is None:
+        status, body = 204, b""
+    elif not isinstance(data, bytes):
+        body = jsontext.encode(data)
     response = webob.Response(status=status, body=body, content_type=_JSON, charset=None)
     # Also for a body that is not there (contract api.md 3.1), where WebOb would leave them out.
     response.headers["Content-Type"] = _JSON

@@ -3,18 +3,66 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import voluptuous as vol
 
 from cloudkitty import timeutils
 from cloudkitty.api.v2 import schema
 from cloudkitty.dataframe import DataFrame, DataPoint
+
+_Label = str | int | float | bool | None
+
+
+class Period(TypedDict):
+    """When: from begin on, until before end."""
+
+    begin: dt.datetime
+    end: dt.datetime
+
+
+class PostedVolume(TypedDict):
+    """How much."""
+
+    unit: str
+    qty: Decimal | str
+
+
+class PostedRating(TypedDict, total=False):
+    """For how much, 0 when it is left out."""
+
+    price: Decimal | str
+
+
+class _Unrated(TypedDict):
+    vol: PostedVolume
+    groupby: dict[str, _Label]
+    metadata: dict[str, _Label]
+
+
+class PostedPoint(_Unrated, total=False):
+    """What one resource used; texts and numbers in groupby are stored as texts."""
+
+    rating: PostedRating
+
+
+class PostedFrame(TypedDict):
+    """What was used in a period, by metric type."""
+
+    period: Period
+    usage: dict[str, list[PostedPoint]]
+
+
+class Posted(TypedDict):
+    """Frames to store, all or none of them."""
+
+    dataframes: list[PostedFrame]
+
 
 _BODY: Final = vol.Schema({vol.Required("dataframes"): list})
 _NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\s*")
@@ -47,9 +95,13 @@ def read(body: Any) -> dict[str, Any]:
     return {"dataframes": frames}
 
 
+#: The body of a request that posts frames.
+BODY: Final = schema.Typed(Posted, read)
+
+
 def _frame(given: Any) -> DataFrame:
-    frame = _object(given, "frame", {"period", "usage"})
-    period = _object(frame["period"], "period", {"begin", "end"})
+    frame = _object(given, "frame", PostedFrame)
+    period = _object(frame["period"], "period", Period)
     bounds = []
     for name in ("begin", "end"):
         try:
@@ -69,9 +121,9 @@ def _frame(given: Any) -> DataFrame:
 
 
 def _point(given: Any, where: str) -> DataPoint:
-    point = _object(given, where, {"vol", "groupby", "metadata"}, {"rating"})
-    volume = _object(point["vol"], f"{where}: vol", {"unit", "qty"})
-    rating = _object(point.get("rating", {}), f"{where}: rating", set(), {"price"})
+    point = _object(given, where, PostedPoint)
+    volume = _object(point["vol"], f"{where}: vol", PostedVolume)
+    rating = _object(point.get("rating", {}), f"{where}: rating", PostedRating)
     unit = volume["unit"]
     if not isinstance(unit, str):
         raise _Wrong(f"{where}: vol.unit: expected a text")
@@ -85,12 +137,9 @@ def _point(given: Any, where: str) -> DataPoint:
     )
 
 
-def _object(
-    given: Any,
-    where: str,
-    required: AbstractSet[str],
-    optional: AbstractSet[str] = frozenset(),
-) -> dict[str, Any]:
+def _object(given: Any, where: str, model: Any) -> dict[str, Any]:
+    """Check that the keys are those of a TypedDict."""
+    required, optional = model.__required_keys__, model.__optional_keys__
     if not isinstance(given, dict):
         raise _Wrong(f"{where}: expected an object")
     for key in sorted(required - given.keys()):

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 
+from cloudkitty.api import decimals
+
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -31,18 +33,9 @@ def encode(data: Any) -> bytes:
     return _NOT_ASCII.sub(_escape, text.decode()).encode()
 
 
-def number(value: Decimal) -> str:
-    """Give a decimal in plain notation, for example ``42.066``, ``1.0`` and ``0.0``."""
-    text = format(value, "f")
-    whole, _, fraction = text.partition(".")
-    if not value:
-        return "0.0"
-    return f"{whole}.{fraction.rstrip('0') or '0'}"
-
-
 def _default(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return orjson.Fragment(number(value))
+        return orjson.Fragment(decimals.plain(value))
     if isinstance(value, dt.datetime):
         return value.isoformat()
     raise TypeError(f"{type(value)} is not JSON serializable")

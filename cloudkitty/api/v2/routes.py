@@ -5,11 +5,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from cloudkitty.api.v2 import dataframes, scope, summary
+from cloudkitty.api.v2 import dataframes, openapi, rating, schedule, scope, summary
 from cloudkitty.api.v2.routing import Route
 
 ROUTES: Final = (
-    Route("/v2/scope", {"GET": scope.GET}),
+    Route("/v2/openapi.json", {"GET": openapi.GET}),
+    Route(
+        "/v2/scope",
+        {"GET": scope.GET, "PUT": scope.PUT, "PATCH": scope.PATCH, "POST": scope.POST},
+    ),
     Route("/v2/summary", {"GET": summary.GET}),
     Route("/v2/dataframes", {"GET": dataframes.GET, "POST": dataframes.POST}),
+    Route("/v2/rating/modules", {"GET": rating.LIST}),
+    Route("/v2/rating/modules/{module_id}", {"GET": rating.GET, "PUT": rating.PUT}),
+    Route("/v2/task/reprocesses", {"GET": schedule.LIST, "POST": schedule.POST}),
+    Route("/v2/task/reprocesses/{path_scope_id}", {"GET": schedule.GET}),
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import voluptuous as vol
 from oslo_config import cfg
 
 from cloudkitty.api.context import RequestContext
@@ -27,21 +28,36 @@ class Call:
     args: dict[str, Any]
     #: Variable segments of the path, by name.
     path: Mapping[str, str]
+    #: What the schema has made of the headers that the operation declares.
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    #: The body as it came, where there are such headers.
+    body: bytes = b""
+    #: The table that the operation was found in.
+    routes: Sequence[Route] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What answers one method of one resource.
 
-    `run` checks the policy first thing and gives the answer's data, None for 204; it may raise
-    anything that :func:`cloudkitty.api.errors.describe` knows. `query` or `body` is a schema:
-    it takes the query (name -> list of texts) or the JSON body, and raises voluptuous.Invalid.
+    `run` checks the policy first thing and gives the answer's data, None for 204, or what
+    :mod:`.streaming` makes; it may raise anything that :func:`cloudkitty.api.errors.describe`
+    knows. `query` or `body` is a schema: it takes the query (name -> list of texts) or the JSON
+    body, and raises voluptuous.Invalid. `headers` is one for name -> text of the headers that it
+    names.
+
+    The rest is for the OpenAPI document: a sentence, the type of the answer (a TypedDict; None for
+    no body), and what refusals of its own mean, by status.
     """
 
     run: Callable[[Call], Any]
     query: Callable[[Any], dict[str, Any]] | None = None
     body: Callable[[Any], dict[str, Any]] | None = None
     status: int = 200
+    headers: vol.Schema | None = None
+    summary: str = ""
+    answer: Any = None
+    refusals: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ _SHOWN: Final = 2000
 #: What is larger than any table; keeps sums of offset and limit inside what databases count with.
 _PLENTY: Final = 2**53
 
+#: What is no text in UTF-8 or in a database.
+NOT_TEXT: Final = re.compile("[\ud800-\udfff\0]")
+
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 # A plus sign that was not escaped in a query has become a blank (D8).
 _LOST_PLUS: Final = re.compile(r" (\d{2}:?\d{2})$")
@@ -98,6 +101,37 @@ class Filters:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that fits a pattern; `otherwise` is what is said of one that does not."""
+
+    pattern: str
+    otherwise: str
+
+    def __call__(self, text: str) -> str:
+        """Give the text; raises voluptuous.Invalid."""
+        if not re.fullmatch(self.pattern, text):
+            raise vol.Invalid(self.otherwise)
+        return text
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The JSON Schema."""
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A body of the type `model`, a TypedDict, that a function checks and reads."""
+
+    model: Any
+    read: Callable[[Any], dict[str, Any]]
+
+    def __call__(self, body: Any) -> dict[str, Any]:
+        """Give what the function makes of it; raises voluptuous.Invalid."""
+        return self.read(body)
+
+
 def integer(text: str) -> int:
     """Read an integer; raises voluptuous.Invalid."""
     try:
@@ -108,16 +142,18 @@ def integer(text: str) -> int:
     raise vol.Invalid("expected int")
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """Give the reader of integers that are not less than `least`."""
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """The reader of integers that are not less than `least`."""
 
-    def read(text: str) -> int:
+    least: int
+
+    def __call__(self, text: str) -> int:
+        """Give the integer; raises voluptuous.Invalid."""
         value = integer(text)
-        if value < least:
-            raise vol.Invalid(f"value must be at least {least}")
+        if value < self.least:
+            raise vol.Invalid(f"value must be at least {self.least}")
         return min(value, _PLENTY)
-
-    return read
 
 
 def date(value: Any) -> dt.datetime:
@@ -133,15 +169,32 @@ def date(value: Any) -> dt.datetime:
     raise vol.Invalid("not a valid date")
 
 
+OFFSET: Final = {
+    vol.Optional(
+        "offset",
+        default=lambda: ["0"],
+        description="How many results to leave out at the beginning.",
+    ): Single(AtLeast(0)),
+}
 #: Parameters that every list has.
 PAGING: Final = {
-    vol.Optional("offset", default=lambda: ["0"]): Single(at_least(0)),
-    vol.Optional("limit", default=lambda: ["100"]): Single(at_least(1)),
+    **OFFSET,
+    vol.Optional(
+        "limit",
+        default=lambda: ["100"],
+        description="How many results to give at most.",
+    ): Single(AtLeast(1)),
 }
 #: Parameters of everything that is asked about an interval.
 INTERVAL: Final = {
-    vol.Optional("begin"): Single(date),
-    vol.Optional("end"): Single(date),
+    vol.Optional(
+        "begin",
+        description="Only what begins then or later; by default the first of this month.",
+    ): Single(date),
+    vol.Optional(
+        "end",
+        description="Only what begins before; by default the first of next month.",
+    ): Single(date),
 }
 
 

@@ -9,27 +9,15 @@ when somebody asks for them: the processor needs neither.
 from __future__ import annotations
 
 import datetime as dt
-import importlib
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from cloudkitty import timeutils
 from cloudkitty.dataframe import DataFrame
 from cloudkitty.rating.base import RatingProcessorBase
+from cloudkitty.rating.common.later import Later
 from cloudkitty.rating.hashmap import rules
 from cloudkitty.rating.hashmap.tariff import Tariff, Tariffs, rate_frame
 from cloudkitty.usage import ScopeUsage
-
-
-class _Later:
-    """A class attribute that lives in a module which is imported when it is asked for."""
-
-    def __init__(self, module: str, name: str | None = None) -> None:
-        self._module = module
-        self._name = name
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        module = importlib.import_module(self._module)
-        return getattr(module, self._name) if self._name else module
 
 
 class HashMap(RatingProcessorBase):
@@ -39,12 +27,12 @@ class HashMap(RatingProcessorBase):
     description = "HashMap rating module."
     hot_config = True
     batch = True
-    config_controller = _Later(
+    config_controller = Later(
         "cloudkitty.rating.hashmap.controllers",
         "HashMapConfigController",
     )
     #: What the database tool asks for ``get_migration()`` (rating.md 2.7).
-    db_api = _Later("cloudkitty.rating.hashmap.migrations")
+    db_api = Later("cloudkitty.rating.hashmap.migrations")
 
     # What was compiled last, shared by all instances of the process: classic use makes one
     # instance per scope, and each asks for the rules before every period.

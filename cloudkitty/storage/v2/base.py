@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
+from oslo_db import api as db_api
+from oslo_db import exception as db_exc
 from sqlalchemy.orm import Session
 
-from cloudkitty import db
-from cloudkitty.dataframe import DataFrame
+from cloudkitty import db, timeutils
+from cloudkitty.dataframe import DataFrame, DataPoint
+from cloudkitty.storage.v2 import query
 from cloudkitty.usage import ScopeUsage
 
 DEFAULT_FIELDS: Final = "SUM(qty) AS qty, SUM(price) AS rate"
@@ -26,20 +30,54 @@ DEFAULT_FIELDS: Final = "SUM(qty) AS qty, SUM(price) AS rate"
 # The scope states belong to cloudkitty.state; only the names are asked for here.
 _STATES: Final = sa.table("cloudkitty_storage_states", sa.column("id"), sa.column("identifier"))
 
+#: How many points of a long answer are in memory at a time.
+STREAMED_AT_ONCE: Final = 5000
+
 #: Moves the scopes of a batch on, in the session given, and gives those it could move.
 #: It is a compare-and-set: a scope that somebody else has moved meanwhile is left out.
 Advance = Callable[[Session], Collection[str]]
+#: Sets a scope back, in the session given, and gives the begin of the last period that still counts
+#: as rated; None when there is nothing to do any more.
+SetBack = Callable[[Session], dt.datetime | None]
+
+
+class Placed(NamedTuple):
+    """A point, the period that it lies in, and its metric type."""
+
+    start: dt.datetime
+    end: dt.datetime
+    metric: str
+    point: DataPoint
+
+
+class Once(Protocol):
+    """Something that must be done once: whether it has been, in the session given."""
+
+    def done(self, session: Session) -> bool:
+        """Whether somebody has done it."""
+
+    def record(self, session: Session) -> None:
+        """Write down that it is done; DBDuplicateEntry when somebody else is just doing it."""
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def once_more(function: _F) -> _F:
+    """Run a whole transaction again when somebody else was faster."""
+    wrapped: _F = db_api.wrap_db_retry(
+        max_retries=5,
+        retry_interval=0.1,
+        retry_on_deadlock=True,
+        exception_checker=lambda exc: isinstance(exc, db_exc.DBDuplicateEntry),
+    )(function)
+    return wrapped
 
 
 class BaseStorage(abc.ABC):
     """Keeps rated data frames and answers questions about them; safe for several threads."""
 
-    TIME_COMMANDS_MAP: Final[Mapping[str, str]] = {
-        "d": "day_of_the_year",
-        "w": "week_of_the_year",
-        "m": "month",
-        "y": "year",
-    }
+    TIME_COMMANDS_MAP: Final[Mapping[str, str]] = query.TIME_COMMANDS
 
     def __init__(self, **kwargs: Any) -> None:
         """Take the options of the caller; `period` is the length of a period in seconds."""
@@ -54,6 +92,19 @@ class BaseStorage(abc.ABC):
     def push(self, dataframes: Sequence[DataFrame], scope_id: str | None = None) -> None:
         """Store frames; durable when it returns, nothing kept when it raises (5.1)."""
 
+    @once_more
+    def push_once(self, dataframes: Sequence[DataFrame], once: Once) -> None:
+        """Store frames unless `once` says that it has been done; raises what it and push() raise.
+
+        In one transaction where the storage is in the same SQL database. For any other it is
+        written down that they are stored when they are: when the process dies in between, they are
+        pushed again by the next who tries, which replaces them (5.1.3).
+        """
+        with db.session_for_write() as session:
+            if not once.done(session):
+                once.record(session)
+                self.push(dataframes)
+
     @abc.abstractmethod
     def retrieve(
         self,
@@ -66,6 +117,48 @@ class BaseStorage(abc.ABC):
         paginate: bool = True,  # noqa: FBT001, FBT002 - plugin interface
     ) -> dict[str, Any]:
         """Give ``{"total": points matching, "dataframes": [DataFrame]}`` (5.5)."""
+
+    @contextmanager
+    def stream(
+        self,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        filters: Mapping[str, Any] | None = None,
+        metric_types: str | Sequence[str] | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+    ) -> Iterator[tuple[int, Iterator[Placed]]]:
+        """Give what retrieve() does, point by point, while the block lasts; memory stays flat.
+
+        This form reads page after page: what changes meanwhile may show.
+        """
+
+        def page(start: int) -> dict[str, Any]:
+            return self.retrieve(
+                begin=begin,
+                end=end,
+                filters=filters,
+                metric_types=metric_types,
+                offset=start,
+                limit=min(STREAMED_AT_ONCE, offset + limit - start),
+            )
+
+        first = page(offset)
+        total = first["total"]
+
+        def points() -> Iterator[Placed]:
+            found, start, before = first, offset, offset - 1
+            while start > before:
+                before = start
+                for frame in found["dataframes"]:
+                    for metric, point in frame.iterpoints():
+                        yield Placed(frame.start, frame.end, metric, point)
+                        start += 1
+                if start >= min(total, offset + limit):
+                    return
+                found = page(start)
+
+        yield total, points()
 
     @abc.abstractmethod
     def total(
@@ -105,6 +198,39 @@ class BaseStorage(abc.ABC):
         with db.session_for_write() as session:
             return advance(session)
 
+    def replace(self, batch: Sequence[ScopeUsage], advance: Advance) -> Collection[str]:
+        """Put the usage of a batch in the place of all that its scopes have in its periods.
+
+        Gives the ids of the scopes that were moved. A backend that lives in the same SQL database
+        does all in one transaction; this form, for any other, goes period by period, each deleted
+        and pushed at once, and moves then: when it dies in between, all is done again.
+        """
+        for usage in batch:
+            frames = {timeutils.to_epoch(frame.start): frame for frame in usage.frames()}
+            for begin in usage.begins:
+                self.delete(
+                    timeutils.from_epoch(begin),
+                    timeutils.from_epoch(begin + usage.period),
+                    {self.conf.collect.scope_key: usage.scope_id},
+                )
+                if begin in frames:
+                    self.push([frames[begin]], usage.scope_id)
+        with db.session_for_write() as session:
+            return advance(session)
+
+    def rewind(self, filters: Mapping[str, Any], set_back: SetBack) -> bool:
+        """Set a scope back and delete what matches `filters`, the scope, after its last period.
+
+        Gives whether there was anything to do. A backend that lives in the same SQL database does
+        both in one transaction. For any other, the deletion is done before the transaction ends:
+        when it fails or the process dies, the scope is not set back, and all is done again.
+        """
+        with db.session_for_write() as session:
+            last = set_back(session)
+            if last is not None:
+                self.delete(last + dt.timedelta(seconds=self.period), None, filters)
+        return last is not None
+
     def get_tenants(
         self,
         begin: dt.datetime | None = None,
@@ -128,6 +254,4 @@ class BaseStorage(abc.ABC):
 
         Raises werkzeug.exceptions.BadRequest for an unknown ``time-<x>``.
         """
-        from cloudkitty.storage.v2.query import resolve_aliases
-
-        return resolve_aliases(groupbys) if groupbys else groupbys
+        return query.resolve_aliases(groupbys) if groupbys else groupbys

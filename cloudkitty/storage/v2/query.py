@@ -16,13 +16,19 @@ from typing import Any, Final
 from werkzeug import exceptions
 
 from cloudkitty import timeutils
-from cloudkitty.storage.v2.base import BaseStorage
 
 LOG = logging.getLogger(__name__)
 
 TIME: Final = "time"
 TYPE: Final = "type"
 _ALIAS: Final = "time-"
+#: What ``time-<x>`` stands for (5.7).
+TIME_COMMANDS: Final[Mapping[str, str]] = {
+    "d": "day_of_the_year",
+    "w": "week_of_the_year",
+    "m": "month",
+    "y": "year",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def _resolve_alias(entry: str) -> str:
         LOG.warning("Groupby entry %r has several dashes: taken as an attribute.", entry)
         return entry
     try:
-        return BaseStorage.TIME_COMMANDS_MAP[command]
+        return TIME_COMMANDS[command]
     except KeyError:
         raise exceptions.BadRequest(
             f"Invalid groupby time option. There is no groupby processing for [{entry}].",

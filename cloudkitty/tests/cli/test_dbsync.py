@@ -16,7 +16,11 @@ from cloudkitty.tests.cli.commands import Commands, finish, refusal
 pytestmark = pytest.mark.e2e
 
 DBSYNC = "cloudkitty-dbsync"
-HEADS = {"cloudkitty": "385e33fef139", "hashmap": "8a591f85865f"}
+HEADS = {
+    "cloudkitty": "385e33fef139",
+    "hashmap": "8a591f85865f",
+    "pyscripts": "c6e4cda29654",
+}
 
 
 @pytest.fixture

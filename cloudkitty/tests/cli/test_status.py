@@ -32,7 +32,7 @@ def test_tables(tmp_path: Path) -> None:
     assert results.pop("Database tables") == (
         2,
         (
-            "Not at the newest revision: cloudkitty, hashmap, storage_states, "
+            "Not at the newest revision: cloudkitty, hashmap, pyscripts, storage_states, "
             "storage_v2_sqlalchemy. Run 'cloudkitty-dbsync upgrade' and 'cloudkitty-storage-init'."
         ),
     )
@@ -54,10 +54,10 @@ def test_table(tmp_path: Path) -> None:
 
 
 def test_first_generation_storage_is_a_warning(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/x.sqlite"
+    commands = Commands(tmp_path, f"sqlite:///{tmp_path}/x.sqlite", storage={"version": 1})
     for command in [("cloudkitty-dbsync", "upgrade"), ("cloudkitty-storage-init",)]:
-        assert Commands(tmp_path, url).run(*command).returncode == 0
-    code, details = check(Commands(tmp_path, url, storage={"version": 1}), 1)["Storage version"]
+        assert commands.run(*command).returncode == 0
+    code, details = check(commands, 1)["Storage version"]
     assert code == 1
     assert details == (
         "Storage version is inferior to 2. Support for v1 storage will be dropped in a future "

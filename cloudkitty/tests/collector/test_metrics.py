@@ -196,7 +196,6 @@ def test_a_collector_may_require_extra_args() -> None:
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({"metrics": {"a-b": {"unit": "u"}}}, "not a metric name of Prometheus: 'a-b'"),
         (one(groupby=["a.b"]), r"not a label name of Prometheus: 'a.b' @ data\['groupby'\]\[0\]"),
         (one(metadata=["x) or vector(1"]), "not a label name of Prometheus"),
     ],
@@ -204,6 +203,10 @@ def test_a_collector_may_require_extra_args() -> None:
 def test_what_promql_cannot_say(conf: dict[str, Any], message: str) -> None:
     with pytest.raises(metrics.InvalidConfiguration, match=message):
         PrometheusCollector.check_configuration(conf)
+
+
+def test_any_name_of_a_metric_can_be_asked_for() -> None:
+    assert PrometheusCollector.check_configuration({"metrics": {"volume.size": {"unit": "u"}}})
 
 
 def test_reading_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -51,6 +51,7 @@ def test_no_label_names(name: str) -> None:
     assert not promql.is_label_name(name)
 
 
-def test_metric_names() -> None:
-    assert promql.is_metric_name("node:cpu:rate5m")
-    assert not promql.is_metric_name('up{a="b"}')
+def test_any_name_of_a_metric_can_be_asked_for() -> None:
+    assert promql.select("node:cpu:rate5m", 'a="b"') == 'node:cpu:rate5m{a="b"}'
+    assert promql.select("volume.size", 'a="b"') == '{__name__="volume.size",a="b"}'
+    assert promql.select('up{a="b"} or x', "c") == '{__name__="up{a=\\"b\\"} or x",c}'

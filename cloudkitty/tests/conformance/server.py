@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import requests
@@ -20,7 +20,7 @@ KIT = Path(__file__).parents[1] / "data" / "conformance"
 _PATIENCE = 60
 
 
-def configuration(directory: Path, *, database: str, auth: str) -> Path:
+def configuration(directory: Path, *, database: str, auth: str, storage: str = "v2") -> Path:
     """Write the kit's configuration files into `directory`; gives the main one."""
     for source in (KIT / "server").iterdir():
         shutil.copy(source, directory)
@@ -29,7 +29,7 @@ def configuration(directory: Path, *, database: str, auth: str) -> Path:
         "@WORK@": str(directory),
         "@AUTH@": auth,
         "@DB@": database,
-        "@VERSION@": "2",
+        "@VERSION@": storage.removeprefix("v"),
         "@BACKEND@": "sqlalchemy",
         "@TRANSPORT@": "fake:/",
     }
@@ -42,11 +42,19 @@ def configuration(directory: Path, *, database: str, auth: str) -> Path:
 
 
 @contextlib.contextmanager
-def serving(config: Path, *args: str) -> Iterator[str]:
-    """Make the tables and run the server until the end of the block; yields its URL."""
+def serving(
+    config: Path,
+    *args: str,
+    prepare: Callable[[], None] = lambda: None,
+) -> Iterator[str]:
+    """Make the tables and run the server until the end of the block; yields its URL.
+
+    `prepare` is called when there are tables.
+    """
     for module in ("dbsync", "storage_init"):
         extra = ["upgrade"] if module == "dbsync" else []
         subprocess.run(_command(module, config, *extra), check=True, capture_output=True)
+    prepare()
     port = free_port()
     log = config.with_name("api.log")
     with log.open("wb") as out:
@@ -67,6 +75,31 @@ def serving(config: Path, *args: str) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             status = process.wait()
+        assert status == 0, log.read_text()[-3000:]
+
+
+@contextlib.contextmanager
+def processing(config: Path) -> Iterator[None]:
+    """Run a processor until the end of the block; there have to be tables."""
+    log = config.with_name("processor.log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            _command("processor", config),
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "TZ": "UTC"},
+        )
+    try:
+        yield
+    finally:
+        running = process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        assert running, log.read_text()[-3000:]
         assert status == 0, log.read_text()[-3000:]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from cloudkitty.tests import services
 from cloudkitty.tests.conformance import server
@@ -24,31 +26,13 @@ _spec.loader.exec_module(replay)
 
 #: Requests to what is not served yet; they are left out. A request that would be answered after
 #: all makes a test fail, so that the line goes when the resource comes.
-PENDING = {
-    r"\w+ /v1/(report|storage|collector)/": "/v1/report/total",
-    r"\w+ /v1/rating/quote": "/v1/rating/quote",
-    r"\w+ /v1/rating/module(s|_config)/pyscripts": "/v1/rating/modules/pyscripts",
-    r"\w+ /v2/rating/modules": "/v2/rating/modules",
-    r"\w+ /v2/task/reprocesses(?!/no/such)": "/v2/task/reprocesses",
-    r"(PUT|PATCH|POST) /v2/scope": None,
-}
+PENDING = {}
 #: Steps that need what is not served yet in another way: (transcript, id).
 PENDING_STEPS = {
-    ("v1-rating-modules", "the three stock modules"),
-    ("noauth", "read it"),
+    ("v2-rating-modules", "list"),
 }
 #: Transcripts whose steps that are left need what pending ones make.
-PENDING_TRANSCRIPTS = {
-    "v1-pyscripts",
-    "v1-quote",
-    "v2-rating-modules",
-    "v2-reprocess",
-    "v2-scope",
-    "v2-scope-reset",
-    "v1-collector",
-    "v1-report",
-    "v1-storage",
-}
+PENDING_TRANSCRIPTS = {}
 
 
 @dataclass(frozen=True)
@@ -59,11 +43,11 @@ class Running:
     player: Any
 
 
-def transcripts(auth: str) -> list[Any]:
+def transcripts(auth: str, storage: str = "v2") -> list[Any]:
     found = []
     for transcript in replay.load([server.KIT / "transcripts"]):
         name = transcript["name"]
-        if "v2" not in transcript["storage"] or auth not in transcript.get("auth", ["headers"]):
+        if storage not in transcript["storage"] or auth not in transcript.get("auth", ["headers"]):
             continue
         marks = []
         if name in PENDING_TRANSCRIPTS:
@@ -90,13 +74,27 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def run_server(engine: str, auth: str, directory: Path) -> Iterator[Running]:
+def run_server(engine: str, auth: str, directory: Path, storage: str = "v2") -> Iterator[Running]:
     strategy = "keystone" if auth == "headers" else auth
     with services.fresh_database(engine, directory) as url:
-        config = server.configuration(directory, database=url, auth=strategy)
-        with server.serving(config) as base:
+        config = server.configuration(directory, database=url, auth=strategy, storage=storage)
+
+        def seed() -> None:
+            if storage == "v1":
+                put_v1_rows(engine, url)
+
+        with server.serving(config, prepare=seed) as base, contextlib.ExitStack() as more:
+            if (storage, auth) == ("v2", "headers"):
+                more.enter_context(server.processing(config))
             identities = json.loads((server.KIT / "identities.json").read_text())
             yield Running(base, replay.Player(base, identities))
+
+
+def put_v1_rows(engine: str, url: str) -> None:
+    database = sa.create_engine(url, poolclass=sa.NullPool)
+    with database.begin() as connection:
+        for statement in replay.v1_seed(engine).splitlines():
+            connection.exec_driver_sql(statement)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +105,11 @@ def headers_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def noauth_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield from run_server(engine, "noauth", tmp_path_factory.mktemp("noauth"))
+
+
+@pytest.fixture(scope="module")
+def v1_storage_server(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    yield from run_server(engine, "headers", tmp_path_factory.mktemp("v1"), "v1")
 
 
 def play(transcript: dict[str, Any], running: Running) -> None:
@@ -136,6 +139,15 @@ def test_transcript_without_authentication(
     noauth_server: Running,
 ) -> None:
     play(transcript, noauth_server)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("transcript", transcripts("headers", "v1"))
+def test_transcript_on_a_storage_of_version_1(
+    transcript: dict[str, Any],
+    v1_storage_server: Running,
+) -> None:
+    play(transcript, v1_storage_server)
 
 
 @pytest.mark.e2e

@@ -20,10 +20,18 @@ from cloudkitty.db.subtree import SubTree
 PACKAGES = {
     "cloudkitty": "cloudkitty.db.migrations",
     "hashmap": "cloudkitty.rating.hashmap.migrations",
+    "pyscripts": "cloudkitty.rating.pyscripts.migrations",
+    "storage_sqlalchemy": "cloudkitty.storage.v1.sqlalchemy.migrations",
     "storage_states": "cloudkitty.state.migrations",
     "storage_v2_sqlalchemy": "cloudkitty.storage.v2.sqlalchemy.migrations",
 }
-HEADS = {"cloudkitty": "385e33fef139", "hashmap": "8a591f85865f", "storage_states": "9feccd32"}
+HEADS = {
+    "cloudkitty": "385e33fef139",
+    "hashmap": "8a591f85865f",
+    "pyscripts": "c6e4cda29654",
+    "storage_sqlalchemy": "d875621d0384",
+    "storage_states": "9feccd32",
+}
 
 
 def migration(name: str) -> SubTree:
@@ -113,12 +121,13 @@ def test_models_and_migrations_make_the_same_columns_and_constraints() -> None:
     schema.create_all(db.get_engine())
     created = {k: v for k, v in everything().items() if not k.endswith("_alembic")}
     if db.get_engine().dialect.name == "sqlite":
-        columns, *rest = created["hashmap_mappings"]
-        shorter = [
-            (name, "VARCHAR(32)" if name.endswith("ed_by") else kind, nullable)
-            for name, kind, nullable in columns
-        ]
-        created["hashmap_mappings"] = (shorter, *rest)
+        for table in ("hashmap_mappings", "pyscripts_scripts"):
+            columns, *rest = created[table]
+            shorter = [
+                (name, "VARCHAR(32)" if name.endswith("ed_by") else kind, nullable)
+                for name, kind, nullable in columns
+            ]
+            created[table] = (shorter, *rest)
     assert migrated == created
 
 
@@ -195,7 +204,12 @@ def test_unknown_revision_in_the_database_is_refused(name: str) -> None:
 @pytest.mark.usefixtures("empty_database")
 @pytest.mark.parametrize(
     ("name", "older"),
-    [("cloudkitty", "2ac2217dcbd9"), ("hashmap", "4e0232ce"), ("storage_states", "4d69395f")],
+    [
+        ("cloudkitty", "2ac2217dcbd9"),
+        ("hashmap", "4e0232ce"),
+        ("storage_sqlalchemy", "c703a1bad612"),
+        ("storage_states", "4d69395f"),
+    ],
 )
 def test_older_releases_are_refused_for_now(name: str, older: str) -> None:
     migration(name).upgrade()
@@ -244,6 +258,11 @@ def test_fingerprint_of_the_head_is_verified() -> None:
     execute("ALTER TABLE modules_state DROP COLUMN priority")
     with pytest.raises(MigrationError, match=r"modules_state\.priority is missing"):
         migration("cloudkitty").upgrade()
+    migration("storage_sqlalchemy").upgrade()
+    table = " ON rated_data_frames" if db.get_engine().dialect.name == "mysql" else ""
+    execute(f"DROP INDEX idx_tenantid_begin_end{table}")
+    with pytest.raises(MigrationError, match=r"idx_tenantid_begin_end of .* is missing"):
+        migration("storage_sqlalchemy").upgrade()
 
 
 @pytest.mark.usefixtures("empty_database")

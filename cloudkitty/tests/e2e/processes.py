@@ -31,7 +31,7 @@ backend = source
 sources = {sources}
 [orchestrator]
 max_workers = {workers}
-max_workers_reprocessing = 0
+max_workers_reprocessing = {reprocessing}
 coordination_url = {coordination}
 batch_scopes = {batch_scopes}
 batch_periods = {batch_periods}
@@ -53,6 +53,7 @@ class Site:
             "prometheus": "http://127.0.0.1:1/api/v1",
             "sources": ["a"],
             "workers": 2,
+            "reprocessing": 0,
             "coordination": f"file://{directory}/locks",
             "batch_scopes": 200,
             "batch_periods": 24,

@@ -76,6 +76,14 @@ CASES = {
         lambda site: site.write(coordination="nothing://"),
         ["[orchestrator] coordination_url"],
     ),
+    "message bus": (
+        _conf("[DEFAULT]\ntransport_url = nothing://u:secret@x/\n"),
+        ["[DEFAULT] transport_url", "nothing"],
+    ),
+    "message bus without a port": (
+        _conf("[DEFAULT]\ntransport_url = rabbit://u:secret@host:port/\n"),
+        ["[DEFAULT] transport_url"],
+    ),
     "lock files": (
         lambda site: site.write(coordination="file:///proc/nothing"),
         ["[orchestrator] coordination_url"],

@@ -11,7 +11,18 @@ from oslo_config import fixture as cfg_fixture
 
 from cloudkitty import db, timeutils
 from cloudkitty.state.models import IdentifierState
-from cloudkitty.state.scope import Move, Origin, advance, list_scopes, states_for
+from cloudkitty.state.scope import (
+    Move,
+    NoScope,
+    Origin,
+    ScopeExists,
+    SeveralScopes,
+    advance,
+    change,
+    create,
+    list_scopes,
+    states_for,
+)
 
 ORIGIN = Origin("project_id", "source", "prometheus")
 OTHER = Origin("region", "gnocchi", "gnocchi")
@@ -165,3 +176,101 @@ def test_listing(database: str, conf: cfg_fixture.Config) -> None:
         "prometheus",
     )
     assert shown.last_processed == timeutils.from_epoch(T)
+
+
+def configured(conf: cfg_fixture.Config) -> None:
+    conf.config(collector="prometheus", scope_key="project_id", group="collect")
+    conf.config(backend="source", group="fetcher")
+
+
+def test_a_scope_is_made_with_the_configured_origin(
+    database: str, conf: cfg_fixture.Config
+) -> None:
+    configured(conf)
+    made = create(conf.conf, "a", timeutils.from_epoch(T), fetcher="mine")
+
+    assert (made.scope_key, made.fetcher, made.collector) == ("project_id", "mine", "prometheus")
+    assert made.active
+    assert made.last_processed == timeutils.from_epoch(T)
+    assert abs(made.toggled - timeutils.utcnow()) < dt.timedelta(minutes=1)
+    assert list_scopes(conf.conf) == [made]
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, OTHER, None])
+def test_a_scope_is_made_once(
+    database: str, conf: cfg_fixture.Config, origin: Origin | None
+) -> None:
+    configured(conf)
+    add("a", origin=origin, active=False)
+
+    with pytest.raises(ScopeExists):
+        create(conf.conf, "a", timeutils.from_epoch(T))
+
+    assert create(conf.conf, "A", timeutils.from_epoch(T)).scope_id == "A"
+
+
+def test_only_one_of_many_makes_a_scope(database: str, conf: cfg_fixture.Config) -> None:
+    configured(conf)
+    outcomes: list[bool] = []
+    barrier = threading.Barrier(4)
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            create(conf.conf, "a", timeutils.from_epoch(T))
+        except ScopeExists:
+            outcomes.append(False)
+        else:
+            outcomes.append(True)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [False, False, False, True]
+    assert len(list_scopes(conf.conf)) == 1
+
+
+def test_a_scope_is_changed(database: str, conf: cfg_fixture.Config) -> None:
+    configured(conf)
+    add("a")
+    add("b")
+    long_ago = at(T - 9999 * P)
+    with db.session_for_write() as session:
+        session.query(IdentifierState).update({"scope_activation_toggle_date": long_ago})
+    before = states_for(ORIGIN)["a"]
+
+    assert change(conf.conf, "a") == before
+    assert change(conf.conf, "a", active=True) == before
+    off = change(conf.conf, "a", active=False)
+    assert not off.active
+    assert off.toggled > before.toggled
+    other = change(conf.conf, "a", scope_key="k", fetcher="f", collector="c")
+    assert (other.origin, other.active) == (Origin("k", "f", "c"), False)
+    assert (other.toggled, other.last_processed) == (off.toggled, before.last_processed)
+    assert states_for(ORIGIN)["b"].toggled == timeutils.as_utc(long_ago)
+
+
+def test_a_changed_scope_without_origin_gets_all_of_it(
+    database: str, conf: cfg_fixture.Config
+) -> None:
+    configured(conf)
+    add("a", origin=None)
+
+    change(conf.conf, "a", fetcher="mine")
+
+    with db.session_for_read() as session:
+        row = session.query(IdentifierState).one()
+        assert (row.scope_key, row.fetcher, row.collector) == ("project_id", "mine", "prometheus")
+
+
+def test_which_scope_cannot_be_changed(database: str, conf: cfg_fixture.Config) -> None:
+    configured(conf)
+    add("a")
+    add("a", origin=OTHER)
+
+    with pytest.raises(NoScope):
+        change(conf.conf, "A", active=False)
+    with pytest.raises(SeveralScopes):
+        change(conf.conf, "a", active=False)

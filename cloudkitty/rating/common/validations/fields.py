@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudkitty.rating import dates
-from cloudkitty.rating.hashmap.store import values
+from cloudkitty.rating.common import values
 
 
 def validate_resource(resource: Any, force: bool = False) -> None:  # noqa: FBT001, FBT002

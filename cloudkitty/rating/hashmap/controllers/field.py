@@ -8,8 +8,8 @@ from typing import Any
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.types import UuidType, given
+from cloudkitty.rating.common.datamodels.show import shown, shown_all
 from cloudkitty.rating.controller import RatingRestControllerBase
-from cloudkitty.rating.hashmap.controllers.show import shown, shown_all
 from cloudkitty.rating.hashmap.datamodels.field import Field, FieldCollection
 from cloudkitty.rating.hashmap.store import field
 

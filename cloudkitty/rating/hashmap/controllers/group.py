@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.types import Flag, UuidType, given
+from cloudkitty.rating.common.datamodels.show import shown, shown_all
 from cloudkitty.rating.controller import RatingRestControllerBase
-from cloudkitty.rating.hashmap.controllers.show import shown, shown_all
 from cloudkitty.rating.hashmap.datamodels.group import Group, GroupCollection
 from cloudkitty.rating.hashmap.datamodels.mapping import Mapping, MappingCollection
 from cloudkitty.rating.hashmap.datamodels.threshold import Threshold, ThresholdCollection

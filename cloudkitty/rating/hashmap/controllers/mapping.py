@@ -13,8 +13,8 @@ from cloudkitty.api import context, errors
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.types import Flag, RuleDateType, UuidType, given
+from cloudkitty.rating.common.datamodels.show import shown, shown_all
 from cloudkitty.rating.controller import RatingRestControllerBase
-from cloudkitty.rating.hashmap.controllers.show import shown, shown_all
 from cloudkitty.rating.hashmap.datamodels.group import Group
 from cloudkitty.rating.hashmap.datamodels.mapping import Mapping, MappingCollection
 from cloudkitty.rating.hashmap.store import group, mapping_update

@@ -11,8 +11,8 @@ from wsme import types as wtypes
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.types import Flag, UuidType, given
+from cloudkitty.rating.common.datamodels.show import shown, shown_all
 from cloudkitty.rating.controller import RatingRestControllerBase
-from cloudkitty.rating.hashmap.controllers.show import shown, shown_all
 from cloudkitty.rating.hashmap.datamodels.group import Group
 from cloudkitty.rating.hashmap.datamodels.threshold import Threshold, ThresholdCollection
 from cloudkitty.rating.hashmap.store import group

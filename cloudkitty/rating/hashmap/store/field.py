@@ -11,8 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
+from cloudkitty.rating.common import values as shared
+from cloudkitty.rating.common.db.transaction import retried, write
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import service, values
+from cloudkitty.rating.hashmap.store import service
 from cloudkitty.rating.hashmap.store.errors import (
     ConflictError,
     InvalidError,
@@ -20,7 +22,7 @@ from cloudkitty.rating.hashmap.store.errors import (
     no_field,
     no_service,
 )
-from cloudkitty.rating.hashmap.store.transaction import retried, write, write_rules
+from cloudkitty.rating.hashmap.store.transaction import write_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Field:
 
 def find(session: Session, field_id: str) -> models.Field | None:
     """Give the row of a field, None when there is none."""
-    if not values.maybe_id(field_id):
+    if not shared.maybe_id(field_id):
         return None
     query = select(models.Field).where(models.Field.field_id == field_id)
     return session.execute(query).scalar_one_or_none()
@@ -66,7 +68,7 @@ def get(field_id: str) -> Field:
 @retried
 def create(name: str | None, service_id: str) -> Field:
     """Make a field; raises InvalidError, or ConflictError when the service has one of that name."""
-    name = values.mandatory_name("name", name, values.NAME_LIMIT)
+    name = shared.mandatory_name("name", name, shared.NAME_LIMIT)
     try:
         with write() as session:
             parent = service.find(session, service_id)

@@ -12,10 +12,11 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
+from cloudkitty.rating.common import values as shared
+from cloudkitty.rating.common.db.transaction import retried, write
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import values
 from cloudkitty.rating.hashmap.store.errors import ConflictError, NotFoundError, no_group
-from cloudkitty.rating.hashmap.store.transaction import retried, write, write_rules
+from cloudkitty.rating.hashmap.store.transaction import write_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Group:
 
 def find(session: Session, group_id: str) -> models.Group | None:
     """Give the row of a group, None when there is none."""
-    if not values.maybe_id(group_id):
+    if not shared.maybe_id(group_id):
         return None
     query = select(models.Group).where(models.Group.group_id == group_id)
     return session.execute(query).scalar_one_or_none()
@@ -53,7 +54,7 @@ def get(group_id: str) -> Group:
 @retried
 def create(name: str | None) -> Group:
     """Make a group; raises InvalidError, or ConflictError when the name is taken."""
-    name = values.mandatory_name("name", name, values.NAME_LIMIT)
+    name = shared.mandatory_name("name", name, shared.NAME_LIMIT)
     try:
         with write() as session:
             row = models.Group(name=name)
@@ -104,7 +105,7 @@ def of_threshold(threshold_id: str) -> Group:
 
 
 def _of_rule(rule: type[Any], is_it: ColumnElement[bool], rule_id: str) -> Group | None:
-    if not values.maybe_id(rule_id):
+    if not shared.maybe_id(rule_id):
         return None
     with db.session_for_read() as session:
         query = select(models.Group).join(rule, rule.group_id == models.Group.id).where(is_it)

@@ -7,19 +7,20 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import or_
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
 from cloudkitty.rating import dates
+from cloudkitty.rating.common import values as shared
+from cloudkitty.rating.common.db import audit, window
+from cloudkitty.rating.common.db.transaction import retried, stored_date
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import audit, parents, values
+from cloudkitty.rating.hashmap.store import parents, values
 from cloudkitty.rating.hashmap.store.errors import InvalidError, NotFoundError
 from cloudkitty.rating.hashmap.store.mapping_conflicts import check_free
 from cloudkitty.rating.hashmap.store.parents import RuleFilter
-from cloudkitty.rating.hashmap.store.transaction import retried, write_rules
+from cloudkitty.rating.hashmap.store.transaction import write_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +82,16 @@ def get_all(wanted: MappingFilter) -> list[Mapping]:
     conditions = parents.conditions(models.Mapping, wanted)
     if conditions is parents.NOTHING:
         return []
-    query = parents.select_rules(models.Mapping).where(*conditions, *_conditions(wanted))
+    query = parents.select_rules(models.Mapping).where(
+        *conditions, *window.conditions(models.Mapping, wanted)
+    )
     with db.session_for_read() as session:
         found = [_record(*row) for row in session.execute(query)]
-    return [mapping for mapping in found if _admits(wanted, mapping)]
+    return [
+        mapping
+        for mapping in found
+        if wanted.admits_tenant(mapping.tenant_id) and window.admits(wanted, mapping)
+    ]
 
 
 def get(mapping_id: str) -> Mapping:
@@ -101,15 +108,15 @@ def create(new: NewMapping, user: str | None, *, force: bool = False) -> Mapping
     """
     cost = values.exact("cost", new.cost, values.COST_SCALE)
     row_type = values.rule_type(new.type)
-    value = values.text("value", new.value, values.VALUE_LIMIT)
-    tenant = values.text("tenant_id", new.tenant_id, values.TENANT_LIMIT)
-    name = values.text("name", new.name, values.MAPPING_NAME_LIMIT) or uuid.uuid4().hex
-    description = values.text("description", new.description, values.DESCRIPTION_LIMIT)
+    value = shared.text("value", new.value, values.VALUE_LIMIT)
+    tenant = shared.text("tenant_id", new.tenant_id, values.TENANT_LIMIT)
+    name = shared.text("name", new.name, values.MAPPING_NAME_LIMIT) or uuid.uuid4().hex
+    description = shared.text("description", new.description, shared.DESCRIPTION_LIMIT)
     now = dates.local_now()
     start = new.start or now
     if not force:
-        values.check_not_past(start, now)
-    values.check_window(start, new.end)
+        shared.check_not_past(start, now)
+    shared.check_window(start, new.end)
     values.check_parents(new.service_id, new.field_id)
     if new.service_id and value:
         raise InvalidError("You can't specify a value and a service_id.")
@@ -131,7 +138,7 @@ def create(new: NewMapping, user: str | None, *, force: bool = False) -> Mapping
             start=stored_date(session, start),
             end=None if new.end is None else stored_date(session, new.end),
             description=description,
-            created_by=audit.name(session, user),
+            created_by=audit.name(session, models.Mapping.__tablename__, user),
         )
         check_free(session, row, parent)
         session.add(row)
@@ -145,12 +152,12 @@ def delete(mapping_id: str, user: str | None) -> None:
     with write_rules() as session:
         row = find_alive(session, mapping_id)
         row.deleted = stored_date(session, dates.local_now())
-        row.deleted_by = audit.name(session, user)
+        row.deleted_by = audit.name(session, models.Mapping.__tablename__, user)
 
 
 def find_alive(session: Session, mapping_id: str) -> models.Mapping:
     """Give the row of a mapping that is not deleted; raises NotFoundError."""
-    if values.maybe_id(mapping_id):
+    if shared.maybe_id(mapping_id):
         query = parents.select_rules(models.Mapping).where(
             models.Mapping.mapping_id == mapping_id,
             models.Mapping.deleted.is_(None),
@@ -163,49 +170,12 @@ def find_alive(session: Session, mapping_id: str) -> models.Mapping:
 
 def record_of(session: Session, mapping_id: str) -> Mapping:
     """Give a mapping as the API shows it; raises NotFoundError."""
-    if values.maybe_id(mapping_id):
+    if shared.maybe_id(mapping_id):
         query = parents.select_rules(models.Mapping)
         row = session.execute(query.where(models.Mapping.mapping_id == mapping_id)).one_or_none()
         if row is not None:
             return _record(*row)
     raise NotFoundError(f"No such mapping: {mapping_id}")
-
-
-def stored_date(session: Session, moment: dt.datetime) -> dt.datetime:
-    """Give the date as its column keeps it.
-
-    MySQL and MariaDB keep no fraction; MySQL would round up, so that a rule made now began later.
-    """
-    if session.get_bind().dialect.name == "mysql":
-        return moment.replace(microsecond=0)
-    return moment
-
-
-def _conditions(wanted: MappingFilter) -> list[Any]:
-    mapping = models.Mapping
-    found: list[Any] = []
-    if not wanted.deleted or wanted.is_active:
-        found.append(mapping.deleted.is_(None))
-    if wanted.start is not None:
-        found.append(mapping.start >= wanted.start)
-    if wanted.end is not None:
-        found.append(mapping.end < wanted.end)
-    if wanted.is_active:
-        now = dates.local_now()
-        found += [mapping.start <= now, or_(mapping.end.is_(None), mapping.end > now)]
-    return found
-
-
-def _admits(wanted: MappingFilter, mapping: Mapping) -> bool:
-    """Apply the filters on texts: exactly, and literally, whatever the database's collation."""
-    if not wanted.admits_tenant(mapping.tenant_id):
-        return False
-    for name in ("created_by", "updated_by", "deleted_by"):
-        user = getattr(wanted, name)
-        if user and not audit.same(user, getattr(mapping, name)):
-            return False
-    part = (wanted.description or "").casefold()
-    return part in (mapping.description or "").casefold()
 
 
 def _record(

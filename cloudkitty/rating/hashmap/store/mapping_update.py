@@ -11,11 +11,13 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from cloudkitty.rating import dates
+from cloudkitty.rating.common import values as shared
+from cloudkitty.rating.common.db import audit
+from cloudkitty.rating.common.db.transaction import retried, stored_date
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import audit, mapping, parents, values
-from cloudkitty.rating.hashmap.store.errors import InvalidError
+from cloudkitty.rating.hashmap.store import mapping, parents, values
 from cloudkitty.rating.hashmap.store.mapping_conflicts import check_free
-from cloudkitty.rating.hashmap.store.transaction import retried, write_rules
+from cloudkitty.rating.hashmap.store.transaction import write_rules
 
 # What a body may say about a rule that runs, if it says what is so. Not `updated_by`: a client
 # that repeats its PUT cannot know that its first one has changed it.
@@ -45,10 +47,10 @@ def update(mapping_id: str, attributes: Attributes[str, Any], user: str | None) 
     Raises NotFoundError, InvalidError, or ConflictError when the new dates meet another mapping.
     """
     cost = values.exact("cost", attributes.get("cost"), values.COST_SCALE)
-    description = values.text(
+    description = shared.text(
         "description",
         attributes.get("description"),
-        values.DESCRIPTION_LIMIT,
+        shared.DESCRIPTION_LIMIT,
     )
     with write_rules() as session:
         row = mapping.find_alive(session, mapping_id)
@@ -58,7 +60,7 @@ def update(mapping_id: str, attributes: Attributes[str, Any], user: str | None) 
         else:
             changed = _rewrite(session, row, attributes, cost, description, now)
         if changed:
-            row.updated_by = audit.name(session, user)
+            row.updated_by = audit.name(session, models.Mapping.__tablename__, user)
 
 
 def _close(
@@ -70,21 +72,8 @@ def _close(
     """Give a running rule its end, the only change it admits; whether anything changed."""
     same = _says_what_is_so(mapping.record_of(session, row.mapping_id), attributes)
     end = _stored(session, attributes.get("end"))
-    if row.end is not None:
-        if same and end == row.end:
-            return False
-        raise InvalidError(
-            "Cannot update a rule that was already processed and has a defined end date.",
-        )
-    if not same:
-        raise InvalidError(
-            "You are allowed to update only the attribute [end] as this rule is already running "
-            f"as it started on [{row.start}]",
-        )
-    if end is None:
+    if not shared.closes(row.start, row.end, end, now, same=same):
         return False
-    if end <= now:
-        raise InvalidError(f"End date must be in the future. end=[{end}] current time=[{now}].")
     row.end = end
     return True
 
@@ -103,8 +92,8 @@ def _rewrite(
     """
     start = _stored(session, attributes.get("start")) or row.start
     end = _stored(session, attributes.get("end"))
-    values.check_not_past(start, now)
-    values.check_window(start, end)
+    shared.check_not_past(start, now)
+    shared.check_window(start, end)
     moved = (start, end) != (row.start, row.end)
     if not moved and (cost, description) == (row.cost, row.description):
         return False
@@ -116,7 +105,7 @@ def _rewrite(
 
 
 def _stored(session: Session, moment: dt.datetime | None) -> dt.datetime | None:
-    return None if moment is None else mapping.stored_date(session, moment)
+    return None if moment is None else stored_date(session, moment)
 
 
 def _says_what_is_so(stored: mapping.Mapping, attributes: Attributes[str, Any]) -> bool:

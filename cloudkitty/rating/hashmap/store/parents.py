@@ -9,8 +9,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
+from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import field, group, service, values
+from cloudkitty.rating.hashmap.store import field, group, service
 from cloudkitty.rating.hashmap.store.errors import InvalidError, no_field, no_group, no_service
 
 
@@ -106,9 +107,9 @@ NOTHING: Final = None
 def conditions(rule: type[Any], wanted: RuleFilter) -> list[ColumnElement[bool]] | None:
     """Give the SQL conditions of a filter for `select_rules`, NOTHING when nothing can match."""
     ids = (wanted.service_id, wanted.field_id, wanted.group_id)
-    if not all(values.maybe_id(text) for text in ids if text):
+    if not all(shared.maybe_id(text) for text in ids if text):
         return NOTHING
-    if wanted.filter_tenant and not values.storable(wanted.tenant_id or ""):
+    if wanted.filter_tenant and not shared.storable(wanted.tenant_id or ""):
         return NOTHING
     found: list[ColumnElement[bool]] = []
     if wanted.service_id:

@@ -11,10 +11,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
+from cloudkitty.rating.common import values as shared
+from cloudkitty.rating.common.db.transaction import retried, write
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import values
 from cloudkitty.rating.hashmap.store.errors import ConflictError, NotFoundError, no_service
-from cloudkitty.rating.hashmap.store.transaction import retried, write, write_rules
+from cloudkitty.rating.hashmap.store.transaction import write_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Service:
 
 def find(session: Session, service_id: str) -> models.Service | None:
     """Give the row of a service, None when there is none."""
-    if not values.maybe_id(service_id):
+    if not shared.maybe_id(service_id):
         return None
     query = select(models.Service).where(models.Service.service_id == service_id)
     return session.execute(query).scalar_one_or_none()
@@ -52,7 +53,7 @@ def get(service_id: str) -> Service:
 @retried
 def create(name: str | None) -> Service:
     """Make a service; raises InvalidError, or ConflictError when the name is taken."""
-    name = values.mandatory_name("name", name, values.NAME_LIMIT)
+    name = shared.mandatory_name("name", name, shared.NAME_LIMIT)
     try:
         with write() as session:
             row = models.Service(name=name)

@@ -14,11 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
+from cloudkitty.rating.common import values as shared
+from cloudkitty.rating.common.db.transaction import retried
 from cloudkitty.rating.hashmap import models
 from cloudkitty.rating.hashmap.store import parents, values
 from cloudkitty.rating.hashmap.store.errors import ConflictError, NotFoundError
 from cloudkitty.rating.hashmap.store.parents import Parents, RuleFilter
-from cloudkitty.rating.hashmap.store.transaction import retried, write_rules
+from cloudkitty.rating.hashmap.store.transaction import write_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def create(new: NewThreshold) -> Threshold:
     level = values.exact("level", new.level, values.LEVEL_SCALE)
     cost = values.exact("cost", new.cost, values.COST_SCALE)
     row_type = values.rule_type(new.type)
-    tenant = values.text("tenant_id", new.tenant_id, values.TENANT_LIMIT)
+    tenant = shared.text("tenant_id", new.tenant_id, values.TENANT_LIMIT)
     values.check_parents(new.service_id, new.field_id)
     with write_rules() as session:
         parent = parents.resolve(session, new.service_id, new.field_id)
@@ -103,7 +105,7 @@ def update(threshold_id: str, attributes: Attributes[str, Any]) -> None:
     level = values.exact("level", attributes.get("level"), values.LEVEL_SCALE)
     cost = values.exact("cost", attributes.get("cost"), values.COST_SCALE)
     row_type = values.rule_type(attributes.get("type", "flat"))
-    tenant = values.text("tenant_id", attributes.get("tenant_id"), values.TENANT_LIMIT)
+    tenant = shared.text("tenant_id", attributes.get("tenant_id"), values.TENANT_LIMIT)
     with write_rules() as session:
         row = _find(session, threshold_id)
         group_id = row.group_id
@@ -160,7 +162,7 @@ def _conflict(row: models.Threshold, parent: Parents) -> ConflictError:
 
 
 def _find(session: Session, threshold_id: str) -> models.Threshold:
-    if values.maybe_id(threshold_id):
+    if shared.maybe_id(threshold_id):
         query = select(models.Threshold).where(models.Threshold.threshold_id == threshold_id)
         row = session.execute(query).scalar_one_or_none()
         if row is not None:
@@ -169,7 +171,7 @@ def _find(session: Session, threshold_id: str) -> models.Threshold:
 
 
 def _record_of(session: Session, threshold_id: str) -> Threshold:
-    if values.maybe_id(threshold_id):
+    if shared.maybe_id(threshold_id):
         query = parents.select_rules(models.Threshold)
         found = query.where(models.Threshold.threshold_id == threshold_id)
         row = session.execute(found).one_or_none()

@@ -9,8 +9,11 @@ What is kept, and what readers may rely on, is told in :mod:`.models`; how it is
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from cloudkitty import db, timeutils
 from cloudkitty.dataframe import DataFrame
@@ -22,6 +25,7 @@ from cloudkitty.storage.v2.sqlalchemy import (
     deletion,
     everything,
     frames,
+    ledger,
     rollup,
     totals,
     writer,
@@ -62,9 +66,19 @@ class SQLAlchemyStorage(base.BaseStorage):
         del scope_id
         writer.push(self._catalog, dataframes, self._scope_key, self._chunk)
 
+    def push_once(self, dataframes: Sequence[DataFrame], once: base.Once) -> None:
+        """Store frames unless that has been done, in one transaction."""
+        writer.push(self._catalog, dataframes, self._scope_key, self._chunk, once)
+
     def commit(self, batch: Sequence[ScopeUsage], advance: base.Advance) -> Collection[str]:
         """Store a batch and move its scopes on, in one transaction."""
         return commit.commit(self._catalog, batch, advance, self._scope_key, self._chunk)
+
+    def replace(self, batch: Sequence[ScopeUsage], advance: base.Advance) -> Collection[str]:
+        """Replace whole periods of a batch's scopes and move them on, in one transaction."""
+        return commit.commit(
+            self._catalog, batch, advance, self._scope_key, self._chunk, replacing=True
+        )
 
     def retrieve(
         self,
@@ -84,6 +98,24 @@ class SQLAlchemyStorage(base.BaseStorage):
             page = (offset, limit) if paginate else (0, None)
             total, found = frames.page(session, selection, *page)
         return {"total": total, "dataframes": frames.fold(found)}
+
+    @contextmanager
+    def stream(
+        self,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        filters: Mapping[str, Any] | None = None,
+        metric_types: str | Sequence[str] | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+    ) -> Iterator[tuple[int, Iterator[base.Placed]]]:
+        """Give the number of matching points and a page of them, all of one state."""
+        interval = query.interval(begin, end)
+        wanted = query.filters(filters, metric_types)
+        with db.session_for_read() as session:
+            selection = conditions.select(session, interval, wanted, self._scope_key)
+            total, found = frames.stream(session, selection, offset, limit, base.STREAMED_AT_ONCE)
+            yield total, frames.placed(found)
 
     def total(
         self,
@@ -134,17 +166,41 @@ class SQLAlchemyStorage(base.BaseStorage):
         filters: Mapping[str, Any] | None = None,
     ) -> None:
         """Delete points in one transaction (5.9)."""
-        wanted = query.filters(filters)
-        interval = query.open_interval(begin, end)
         with writing() as session:
-            selection = conditions.select(
-                session,
-                interval,
-                wanted,
-                self._scope_key,
-                metadata_too=False,
-            )
-            deletion.delete(session, selection)
+            self._delete(session, begin, end, filters)
+
+    @retried
+    def rewind(self, filters: Mapping[str, Any], set_back: base.SetBack) -> bool:
+        """Set a scope back and delete its points after its last period, in one transaction.
+
+        Of the last period itself nothing is lost that was rated; what was only posted goes, as it
+        always did: the scope's data are gone from the time that it is set back to.
+        """
+        with writing() as session:
+            # First: it locks the state of the scope, so that nobody rates it meanwhile.
+            last = set_back(session)
+            if last is not None:
+                following = last + dt.timedelta(seconds=self.period)
+                self._delete(session, following, None, filters)
+                self._delete(session, last, following, filters, status=ledger.POSTED)
+        return last is not None
+
+    def _delete(
+        self,
+        session: Session,
+        begin: dt.datetime | None,
+        end: dt.datetime | None,
+        filters: Mapping[str, Any] | None,
+        status: str | None = None,
+    ) -> None:
+        selection = conditions.select(
+            session,
+            query.open_interval(begin, end),
+            query.filters(filters),
+            self._scope_key,
+            metadata_too=False,
+        )
+        deletion.delete(session, selection, status)
 
     def roll_up_closed_days(self, before: dt.datetime) -> int:
         """Roll up days before `before` that nobody has; gives the number of (scope, day) pairs.

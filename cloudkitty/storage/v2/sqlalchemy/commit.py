@@ -3,8 +3,9 @@
 
 Labels are described, and series found or made, before the transaction begins. Inside it the scopes
 are moved on first: that is a compare-and-set, locks their state rows, and says whose points are to
-be written at all. A (scope, period) that has no ledger row has no points either, so the usual case
-is one bulk insert; where somebody has posted points already they are replaced by identity.
+be written at all. What is to be replaced is removed next (:mod:`.clearing`). A
+(scope, period) that has no ledger row has no points either, so the usual case is one bulk insert;
+where somebody has posted points already they are replaced by identity.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ from sqlalchemy.orm import Session
 from cloudkitty import db
 from cloudkitty.db.engines import EXACT
 from cloudkitty.storage.v2.base import Advance
-from cloudkitty.storage.v2.sqlalchemy import bulk, identity, ledger, models, points, rollup
+from cloudkitty.storage.v2.sqlalchemy import (
+    bulk,
+    clearing,
+    identity,
+    ledger,
+    models,
+    points,
+    rollup,
+)
 from cloudkitty.storage.v2.sqlalchemy.catalog import Catalog, SeriesRef
 from cloudkitty.storage.v2.sqlalchemy.ledger import Entry, Key
 from cloudkitty.storage.v2.sqlalchemy.points import Point
@@ -131,12 +140,16 @@ def commit(
     advance: Advance,
     scope_key: str,
     chunk: int,
+    *,
+    replacing: bool = False,
 ) -> Collection[str]:
     """Store `batch` and move its scopes on; gives the ids of those that could be moved.
 
-    Raises ValueError, with nothing stored, for what no column can hold.
+    With `replacing`, in the place of all that they have in the batch's periods. Raises ValueError,
+    with nothing stored, for what no column can hold.
     """
-    return _store(_prepare(catalog, batch, scope_key), advance, chunk)
+    prepared = _prepare(catalog, batch, scope_key)
+    return _store(prepared, advance, chunk, scope_key if replacing else None)
 
 
 def _prepare(catalog: Catalog, batch: Sequence[ScopeUsage], scope_key: str) -> list[_Prepared]:
@@ -190,16 +203,30 @@ def _rank(columns: Sequence[_Column]) -> None:
 
 
 @retried
-def _store(prepared: Sequence[_Prepared], advance: Advance, chunk: int) -> Collection[str]:
+def _store(
+    prepared: Sequence[_Prepared],
+    advance: Advance,
+    chunk: int,
+    replaced_key: str | None,
+) -> Collection[str]:
+    """Write what could be moved; with a scope key, in the place of what is there."""
     with writing() as session:
         moved = advance(session)
         kept = [ready for ready in prepared if ready.usage.scope_id in moved]
         if kept:
-            _write(session, kept, chunk)
+            usages = [ready.usage for ready in kept]
+            rolled = clearing.clear(session, usages, replaced_key) if replaced_key else set()
+            _write(session, kept, chunk, rolled)
     return moved
 
 
-def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
+def _write(
+    session: Session,
+    kept: Sequence[_Prepared],
+    chunk: int,
+    rolled: Collection[tuple[int, int]],
+) -> None:
+    """Write points, ledger and roll-ups; `rolled` are (scope, day) to roll up in any case."""
     keys = set().union(*(ready.keys for ready in kept))
     days = [rollup.day_of(begin) for _scope_id, begin in keys]
     scope_ids = sorted({scope_id for scope_id, _begin in keys})
@@ -212,11 +239,16 @@ def _write(session: Session, kept: Sequence[_Prepared], chunk: int) -> None:
     taken = keys & locked
     entries = _entries(kept, keys - taken)
     here, later = _roll_ups(kept, used_days)
+    for scope_id, day in rolled:
+        if (scope_id, day) not in here:
+            later.setdefault(day, set()).add(scope_id)
     for (scope_id, begin), entry in entries.items():
         entry.rolled = (scope_id, rollup.day_of(begin)) in here
     ledger.insert(session, entries)
     bulk.insert(session, _POINTS, _ordered(kept, taken), chunk)
     bulk.insert(session, _DAILY, _daily_rows(kept, here), chunk)
+    for day, rolled_here in _by_day(here).items():
+        rollup.total_up(session, rolled_here, day)
     if taken:
         again = [
             point
@@ -297,6 +329,14 @@ def _roll_ups(
     return here, later
 
 
+def _by_day(found: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """Give day -> scope ids for (scope id, day) pairs."""
+    days: dict[int, list[int]] = {}
+    for scope_id, day in sorted(found, key=lambda pair: pair[::-1]):
+        days.setdefault(day, []).append(scope_id)
+    return days
+
+
 def _daily_rows(
     kept: Sequence[_Prepared],
     here: Collection[tuple[int, int]],
@@ -309,8 +349,8 @@ def _daily_rows(
                 if (column.ref.scope_id, day) in here:
                     found.append(
                         (
-                            day,
                             column.ref.scope_id,
+                            day,
                             column.ref.id,
                             stop - start,
                             *_folded(column.qtys[start:stop]),

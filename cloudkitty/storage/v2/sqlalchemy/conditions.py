@@ -33,8 +33,8 @@ class Selection:
 
     first: int
     stop: int
-    #: The interval as it was asked for: begins in [asked[0], asked[1]).
-    asked: tuple[int, int]
+    #: The first and the last UTC day of which all data are inside; last < first: none.
+    whole_days: tuple[int, int]
     scope_ids: tuple[int, ...] | None
     #: Scopes whose points are meant without a look at their labels; None: no filter by scope.
     whole_scopes: tuple[int, ...] | None
@@ -54,21 +54,17 @@ class Selection:
     @property
     def by_series(self) -> bool:
         """Whether points of one scope and period may differ in whether they match."""
-        return bool(self.types is not None or self.labels or self._doubtful)
+        return self.types is not None or self.by_labels
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether more than its scope and metric type says whether a series matches."""
+        return bool(self.labels or self._doubtful)
 
     @property
     def by_calendar(self) -> bool:
         """Whether points of one series may differ in whether they match."""
         return any(name in timeutils.CALENDAR_NAMES for name, _values in self.labels)
-
-    @property
-    def whole_days(self) -> tuple[int, int]:
-        """The first and the last UTC day with data that lie inside wholly; last < first: none."""
-        first, stop = self.asked
-        return (
-            max(-(-first // SECONDS_PER_DAY), self.first // SECONDS_PER_DAY),
-            min(stop // SECONDS_PER_DAY, -(-self.stop // SECONDS_PER_DAY)) - 1,
-        )
 
     @property
     def _doubtful(self) -> bool:
@@ -136,7 +132,7 @@ def select(
     return Selection(
         first=first,
         stop=stop,
-        asked=_limits(interval),
+        whole_days=_whole_days(session, interval, all_, first, stop),
         scope_ids=all_,
         whole_scopes=whole,
         scope_values=None if values is None else (scope_key, values),
@@ -198,11 +194,49 @@ def _range(
 ) -> tuple[int, int]:
     """Give the part of the interval that has data: local days need an end to be counted to."""
     first, stop = _limits(interval)
-    query = sa.select(sa.func.min(PERIODS.c.begin), sa.func.max(PERIODS.c.begin)).where(
-        PERIODS.c.begin >= first,
-        PERIODS.c.begin < stop,
-    )
-    if scope_ids is not None:
-        query = query.where(PERIODS.c.scope_id.in_(integers(scope_ids)))
-    earliest, latest = session.execute(query).one()
-    return (0, 0) if earliest is None else (earliest, latest + 1)
+    edges = []
+    # One by one: an engine finds the end of an index at once, but not both ends.
+    for edge in (sa.func.min, sa.func.max):
+        query = sa.select(edge(PERIODS.c.begin)).where(
+            PERIODS.c.begin >= first,
+            PERIODS.c.begin < stop,
+        )
+        edges.append(session.scalar(_of_scopes(query, scope_ids)))
+    earliest, latest = edges
+    return (0, 0) if earliest is None or latest is None else (earliest, latest + 1)
+
+
+def _whole_days(
+    session: Session,
+    interval: Interval,
+    scope_ids: tuple[int, ...] | None,
+    first: int,
+    stop: int,
+) -> tuple[int, int]:
+    """Give the days from that of `first` to that before `stop` that have no data outside.
+
+    People ask for a month until 23:59:59: what counts is whether a period begins after that.
+    """
+    if first >= stop:
+        return 0, -1
+    first_day, last_day = first // SECONDS_PER_DAY, (stop - 1) // SECONDS_PER_DAY
+    asked_first, asked_stop = _limits(interval)
+    if _any(session, scope_ids, first_day * SECONDS_PER_DAY, asked_first):
+        first_day += 1
+    if _any(session, scope_ids, asked_stop, (last_day + 1) * SECONDS_PER_DAY):
+        last_day -= 1
+    return first_day, last_day
+
+
+def _any(session: Session, scope_ids: tuple[int, ...] | None, first: int, stop: int) -> bool:
+    """Whether a period begins in [first, stop)."""
+    if first >= stop:
+        return False
+    query = sa.select(PERIODS.c.begin).where(PERIODS.c.begin >= first, PERIODS.c.begin < stop)
+    return session.scalar(_of_scopes(query, scope_ids).limit(1)) is not None
+
+
+def _of_scopes(query: sa.Select[Any], scope_ids: tuple[int, ...] | None) -> sa.Select[Any]:
+    if scope_ids is None:
+        return query
+    return query.where(PERIODS.c.scope_id.in_(integers(scope_ids)))

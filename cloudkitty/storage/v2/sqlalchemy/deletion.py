@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,11 +18,11 @@ SERIES: Final = models.Series.__table__
 DAILY: Final = models.Daily.__table__
 
 
-def delete(session: Session, selection: Selection) -> None:
+def delete(session: Session, selection: Selection, status: str | None = None) -> None:
     """Delete the points of `selection`; the caller's transaction makes it all or nothing.
 
-    Whole periods go with their ledger rows. Where only some points of a period go, its ledger row
-    stays and is counted anew.
+    With `status`, only those whose ledger row has it. Whole periods go with their ledger rows.
+    Where only some points of a period go, its ledger row stays and is counted anew.
     """
     if selection.empty:
         return
@@ -43,13 +43,20 @@ def delete(session: Session, selection: Selection) -> None:
         PERIODS.c.begin < selection.stop,
         *selection.scope_condition(PERIODS.c.scope_id),
     ]
+    if status is not None:
+        ledger_rows.append(PERIODS.c.status == status)
+        own = (PERIODS.c.begin == POINTS.c.begin, PERIODS.c.scope_id == POINTS.c.scope_id)
+        within.append(sa.exists().where(*own, PERIODS.c.status == status).correlate(POINTS))
     if selection.by_series or selection.by_calendar:
         session.execute(sa.delete(POINTS).where(*within, _matching(selection)))
         ledger.recount_where(session, *ledger_rows)
     else:
         session.execute(sa.delete(POINTS).where(*within))
         session.execute(sa.delete(PERIODS).where(*ledger_rows))
-    _correct(session, scopes, days, selection)
+    if status is not None:
+        rollup.recompute(session, scopes, days)
+    else:
+        _correct(session, scopes, days, selection)
 
 
 def _matching(selection: Selection) -> sa.ColumnElement[bool]:
@@ -72,13 +79,13 @@ def _correct(
     """Bring the roll-ups of `days` up to date."""
     whole_first, whole_last = selection.whole_days
     if not (selection.by_series or selection.by_calendar) and whole_first <= whole_last:
-        narrowed: list[Any] = selection.scope_condition(DAILY.c.scope_id)
-        session.execute(
-            sa.delete(DAILY).where(
-                DAILY.c.day >= whole_first,
-                DAILY.c.day <= whole_last,
-                *narrowed,
-            ),
-        )
+        for table in (DAILY, rollup.TOTALS):
+            session.execute(
+                sa.delete(table).where(
+                    table.c.day >= whole_first,
+                    table.c.day <= whole_last,
+                    *selection.scope_condition(table.c.scope_id),
+                ),
+            )
         days = [day for day in days if not whole_first <= day <= whole_last]
     rollup.recompute(session, scopes, days)

@@ -9,7 +9,8 @@ than a shallow one.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from cloudkitty import timeutils
 from cloudkitty.dataframe import DataFrame, DataPoint, ImmutableDict
+from cloudkitty.storage.v2.base import Placed
 from cloudkitty.storage.v2.sqlalchemy import identity, models
 from cloudkitty.storage.v2.sqlalchemy.conditions import Selection, integers
 
@@ -59,13 +61,39 @@ def page(
     limit: int | None,
 ) -> tuple[int, list[StoredPoint]]:
     """Give the number of matching points, and those from `offset` on (at most `limit`)."""
+    total, found = stream(session, selection, offset, limit)
+    return total, list(found)
+
+
+def stream(
+    session: Session,
+    selection: Selection,
+    offset: int,
+    limit: int | None,
+    at_once: int | None = None,
+) -> tuple[int, Iterator[StoredPoint]]:
+    """Give the same, the points read `at_once` at a time (None: all) while they are asked for."""
     if selection.empty:
-        return 0, []
+        return 0, iter(())
     counts = _counts(session, selection)
     total = sum(count for _begin, count in counts)
     if offset >= total or limit == 0:
-        return total, []
+        return total, iter(())
     wanted = total - offset if limit is None else min(limit, total - offset)
+    step = at_once or wanted
+    return total, itertools.chain.from_iterable(
+        _read(session, selection, counts, start, min(step, offset + wanted - start))
+        for start in range(offset, offset + wanted, step)
+    )
+
+
+def _read(
+    session: Session,
+    selection: Selection,
+    counts: Sequence[tuple[int, int]],
+    offset: int,
+    wanted: int,
+) -> list[StoredPoint]:
     first, last, skip = _begins(counts, offset, wanted)
     statement = (
         sa.select(
@@ -89,7 +117,7 @@ def page(
         .offset(skip)
         .limit(wanted)
     )
-    return total, list(_stored(session, session.execute(statement).all()))
+    return list(_stored(session, session.execute(statement).all()))
 
 
 def fold(points: Sequence[StoredPoint]) -> list[DataFrame]:
@@ -102,6 +130,16 @@ def fold(points: Sequence[StoredPoint]) -> list[DataFrame]:
             frames.append(DataFrame(local(stored.begin), local(stored.end)))
         frames[-1].add_point(stored.point, stored.metric)
     return frames
+
+
+def placed(points: Iterable[StoredPoint]) -> Iterator[Placed]:
+    """Give points with the period that each lies in."""
+    at: tuple[int, int] | None = None
+    for stored in points:
+        if at != (stored.begin, stored.end):
+            at = (stored.begin, stored.end)
+            begin, end = local(stored.begin), local(stored.end)
+        yield Placed(begin, end, stored.metric, stored.point)
 
 
 def local(seconds: int) -> Any:

@@ -125,11 +125,38 @@ class Daily(Base):  # type: ignore[misc, valid-type]
     """Sums of a series over the rolled periods of one UTC day (`day` = begin // 86400)."""
 
     __tablename__ = "ck_daily"
-    __table_args__ = ({"sqlite_with_rowid": False, **_MYSQL},)
+    __table_args__ = (
+        sa.Index("ix_ck_daily_day", "day"),
+        {"sqlite_with_rowid": False, **_MYSQL},
+    )
 
-    day: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     scope_id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     series_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    points: Mapped[int] = mapped_column(sa.Integer, nullable=False)
+    qty_sum: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
+    qty_min: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
+    qty_max: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
+    price_sum: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
+    price_min: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
+    price_max: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
+
+
+class DailyTotal(Base):  # type: ignore[misc, valid-type]
+    """Sums of ck_daily over the series of a scope and metric type.
+
+    What a cloud used this month is asked most, and is the sum of few of these.
+    """
+
+    __tablename__ = "ck_daily_totals"
+    __table_args__ = (
+        sa.Index("ix_ck_daily_totals_day", "day"),
+        {"sqlite_with_rowid": False, **_MYSQL},
+    )
+
+    scope_id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    day: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    metric: Mapped[str] = mapped_column(BinaryText(NAME_LENGTH), primary_key=True)
     points: Mapped[int] = mapped_column(sa.Integer, nullable=False)
     qty_sum: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
     qty_min: Mapped[Decimal] = mapped_column(ExactDecimal, nullable=False)
@@ -148,7 +175,8 @@ class Period(Base):  # type: ignore[misc, valid-type]
 
     __tablename__ = "ck_periods"
     __table_args__ = (
-        sa.Index("ix_ck_periods_begin", "begin"),
+        # With the number of points, so that a page of frames is found in the index alone.
+        sa.Index("ix_ck_periods_begin", "begin", "points"),
         sa.Index("ix_ck_periods_rolled", "rolled", "begin"),
         {"sqlite_with_rowid": False, **_MYSQL},
     )

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Daily roll-ups: always the exact sums of the rolled ledger rows of their scope and UTC day.
 
+There are two: by series, and from that by metric type.
+
 Every change here begins by locking the ledger rows of the days concerned, so that two writers of
 one day take turns; a row that is new meanwhile is not rolled, and is read from its points.
 """
@@ -8,9 +10,9 @@ one day take turns; a row that is new meanwhile is not rolled, and is read from 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -22,9 +24,22 @@ from cloudkitty.storage.v2.sqlalchemy.conditions import integers
 from cloudkitty.timeutils import SECONDS_PER_DAY
 
 DAILY: Final = models.Daily.__table__
+TOTALS: Final = models.DailyTotal.__table__
 PERIODS: Final = models.Period.__table__
 POINTS: Final = models.Point.__table__
 _SERIES: Final = models.Series.__table__
+
+
+#: Column of a roll-up -> how it is folded, in SQL and here.
+_AGGREGATES: Final[dict[str, tuple[Any, Callable[[Any, Any], Any]]]] = {
+    f"{number}_{name}": (function, fold)
+    for number in ("qty", "price")
+    for name, function, fold in (
+        ("sum", exact_sum, EXACT.add),
+        ("min", exact_min, min),
+        ("max", exact_max, max),
+    )
+}
 
 
 def day_of(begin: int) -> int:
@@ -94,13 +109,73 @@ def recompute(
             _fold_here(session, day, narrowed)
         else:
             _fold_in_sql(session, day, narrowed)
+        total_up(session, scope_ids, day)
+
+
+def total_up(session: Session, scope_ids: Collection[int] | None, day: int) -> None:
+    """Work out anew the sums by metric type of scopes (None: all) on a day."""
+    session.execute(sa.delete(TOTALS).where(TOTALS.c.day == day, *_of(TOTALS, scope_ids)))
+    by_series = DAILY.join(_SERIES, _SERIES.c.id == DAILY.c.series_id)
+    narrowed = [DAILY.c.day == day, *_of(DAILY, scope_ids)]
+    if session.get_bind().dialect.name == "sqlite":
+        _total_here(
+            session, day, sa.select(*_total_columns()).select_from(by_series).where(*narrowed)
+        )
+        return
+    sums = (
+        sa.select(
+            DAILY.c.scope_id,
+            sa.literal(day, sa.Integer).label("day"),
+            _SERIES.c.metric,
+            sa.func.sum(DAILY.c.points),
+            *(function(DAILY.c[name]) for name, (function, _fold) in _AGGREGATES.items()),
+        )
+        .select_from(by_series)
+        .where(*narrowed)
+        .group_by(DAILY.c.scope_id, _SERIES.c.metric)
+    )
+    names = [column.name for column in TOTALS.columns]
+    session.execute(sa.insert(TOTALS).from_select(names, sums))
+
+
+def _total_here(session: Session, day: int, statement: sa.Select[Any]) -> None:
+    """Fold in Python, as in `_fold_here`."""
+    folds = [fold for _function, fold in _AGGREGATES.values()]
+    found: dict[tuple[int, str], list[Any]] = {}
+    for scope_id, metric, points, *numbers in session.execute(statement):
+        known = found.get((scope_id, metric))
+        if known is None:
+            found[scope_id, metric] = [points, *numbers]
+        else:
+            known[0] += points
+            known[1:] = [
+                fold(old, new) for fold, old, new in zip(folds, known[1:], numbers, strict=True)
+            ]
+    if found:
+        names = [column.name for column in TOTALS.columns]
+        session.execute(
+            sa.insert(TOTALS),
+            [
+                dict(zip(names, (scope_id, day, metric, *cells), strict=True))
+                for (scope_id, metric), cells in sorted(found.items())
+            ],
+        )
+
+
+def _total_columns() -> list[sa.ColumnElement[Any]]:
+    return [
+        DAILY.c.scope_id,
+        _SERIES.c.metric,
+        DAILY.c.points,
+        *(DAILY.c[name] for name in _AGGREGATES),
+    ]
 
 
 def _fold_in_sql(session: Session, day: int, narrowed: Sequence[sa.ColumnElement[bool]]) -> None:
     sums = (
         sa.select(
-            sa.literal(day, sa.Integer).label("day"),
             POINTS.c.scope_id,
+            sa.literal(day, sa.Integer).label("day"),
             POINTS.c.series_id,
             sa.func.count(),
             *(
@@ -135,8 +210,8 @@ def _fold_here(session: Session, day: int, narrowed: Sequence[sa.ColumnElement[b
         qtys.append(qty)
         prices.append(price)
     rows = [
-        (day, *key, len(qtys), *_folded(qtys), *_folded(prices))
-        for key, (qtys, prices) in sorted(found.items())
+        (scope_id, day, series_id, len(qtys), *_folded(qtys), *_folded(prices))
+        for (scope_id, series_id), (qtys, prices) in sorted(found.items())
     ]
     bulk.insert(session, DAILY, rows, max(len(rows), 1))
 
@@ -172,7 +247,7 @@ def _same_period() -> sa.ColumnElement[bool]:
 def _of(
     table: sa.Table,
     scope_ids: Collection[int] | None,
-    series: Sequence[sa.ColumnElement[bool]],
+    series: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if scope_ids is not None:

@@ -30,6 +30,7 @@ from cloudkitty.timeutils import SECONDS_PER_DAY
 PERIODS: Final = models.Period.__table__
 POINTS: Final = models.Point.__table__
 DAILY: Final = models.Daily.__table__
+TOTALS: Final = models.DailyTotal.__table__
 SERIES: Final = models.Series.__table__
 SCOPES: Final = models.Scope.__table__
 
@@ -156,6 +157,7 @@ class _Groups:
                 *self._columns(at, POINTS.c.scope_id),
             )
             .select_from(_joined_points())
+            .where(at >= self._selection.first, at < self._selection.stop)
             .where(*self._conditions(at, POINTS.c.scope_id))
             .order_by(at, POINTS.c.series_id, POINTS.c.rank)
         )
@@ -164,16 +166,30 @@ class _Groups:
 
     def _sources(self) -> Iterator[sa.Select[Any]]:
         first_day, last_day = self._whole_days()
+        selection = self._selection
         if first_day > last_day:
-            yield self._from_points(None)
+            yield self._from_points(selection.first, selection.stop)
             return
-        rolled = sa.and_(
-            PERIODS.c.rolled == sa.true(),
-            PERIODS.c.begin >= first_day * SECONDS_PER_DAY,
-            PERIODS.c.begin < (last_day + 1) * SECONDS_PER_DAY,
-        )
-        yield self._from_points(sa.not_(rolled))
+        first, stop = first_day * SECONDS_PER_DAY, (last_day + 1) * SECONDS_PER_DAY
+        # By statements of their own, so that each engine goes by the right index.
+        for edge in ((selection.first, first), (stop, selection.stop)):
+            if edge[0] < edge[1]:
+                yield self._from_points(*edge)
+        unrolled = PERIODS.c.rolled == sa.false()
+        if self._unrolled(first, stop):
+            yield self._from_points(first, stop).where(unrolled)
         yield self._from_days(first_day, last_day)
+
+    def _unrolled(self, first: int, stop: int) -> bool:
+        """Whether there is a period in [first, stop) that is in no roll-up."""
+        found = self._session.scalar(
+            sa.select(PERIODS.c.begin)
+            .where(PERIODS.c.rolled == sa.false())
+            .where(PERIODS.c.begin >= first, PERIODS.c.begin < stop)
+            .where(*self._selection.scope_condition(PERIODS.c.scope_id))
+            .limit(1),
+        )
+        return found is not None
 
     def _whole_days(self) -> tuple[int, int]:
         """Give the first and the last UTC day for which roll-ups may stand (last < first: none)."""
@@ -185,9 +201,9 @@ class _Groups:
             return 0, -1
         return selection.whole_days
 
-    def _from_points(self, condition: Any) -> sa.Select[Any]:
+    def _from_points(self, first: int, stop: int) -> sa.Select[Any]:
         at = PERIODS.c.begin
-        statement = self._grouped(
+        return self._grouped(
             _joined_points(),
             at,
             PERIODS.c.scope_id,
@@ -195,23 +211,33 @@ class _Groups:
                 sa.func.count(),
                 *(_IN_SQL[function](POINTS.c[name]) for function, name in self._needed),
             ],
-        )
-        return statement if condition is None else statement.where(condition)
+        ).where(at >= first, at < stop)
 
     def _from_days(self, first_day: int, last_day: int) -> sa.Select[Any]:
-        at = DAILY.c.day * SECONDS_PER_DAY
+        table = TOTALS if self._by_type_only else DAILY
+        at = table.c.day * SECONDS_PER_DAY
         sums: list[Any] = [
-            sa.func.sum(DAILY.c.points),
+            sa.func.sum(table.c.points),
             *(
-                _IN_SQL[function](DAILY.c[f"{name}_{function.lower()}"])
+                _IN_SQL[function](table.c[f"{name}_{function.lower()}"])
                 for function, name in self._needed
             ),
         ]
-        joined = DAILY.join(SERIES, SERIES.c.id == DAILY.c.series_id)
-        return self._grouped(joined, at, DAILY.c.scope_id, sums, interval=False).where(
-            DAILY.c.day >= first_day,
-            DAILY.c.day <= last_day,
-        )
+        source: Any = TOTALS
+        series: Any = TOTALS.c
+        if table is DAILY:
+            source = DAILY.join(SERIES, SERIES.c.id == DAILY.c.series_id)
+            series = SERIES.c
+        grouped = self._grouped(source, at, table.c.scope_id, sums, series)
+        return grouped.where(table.c.day >= first_day, table.c.day <= last_day)
+
+    @property
+    def _by_type_only(self) -> bool:
+        """Whether the sums by scope and metric type are fine enough."""
+        known = {query.TYPE}
+        if self._identifiers is not None:
+            known.add(self._scope_key)
+        return not self._selection.by_labels and known.issuperset(self._wanted.names)
 
     def _grouped(
         self,
@@ -219,31 +245,28 @@ class _Groups:
         at: Any,
         scope_id: Any,
         sums: Sequence[Any],
-        *,
-        interval: bool = True,
+        series: Any = SERIES.c,
     ) -> sa.Select[Any]:
-        columns = self._columns(at, scope_id)
+        columns = self._columns(at, scope_id, series)
         statement = (
             sa.select(*sums, *columns)
             .select_from(source)
-            .where(*self._conditions(at, scope_id, interval=interval))
+            .where(*self._conditions(at, scope_id, series))
         )
         if columns:
             # By position, so that parameters inside the expressions need not be told apart.
             return statement.group_by(*(sa.literal_column(f"g{i}") for i in range(len(columns))))
         return statement.having(sa.func.count() > 0)
 
-    def _conditions(self, at: Any, scope_id: Any, *, interval: bool = True) -> list[Any]:
+    def _conditions(self, at: Any, scope_id: Any, series: Any = SERIES.c) -> list[Any]:
         selection = self._selection
-        limits = [at >= selection.first, at < selection.stop] if interval else []
         return [
-            *limits,
             *selection.scope_condition(scope_id),
-            *selection.series_condition(SERIES.c, at),
+            *selection.series_condition(series, at),
         ]
 
-    def _columns(self, at: Any, scope_id: Any) -> list[Any]:
-        found: list[Any] = [self._name(name, scope_id) for name in self._wanted.names]
+    def _columns(self, at: Any, scope_id: Any, series: Any = SERIES.c) -> list[Any]:
+        found: list[Any] = [self._name(name, scope_id, series) for name in self._wanted.names]
         if self._by_day:
             day = self._selection.days.of(at)
             found.append(sa.case((SERIES.c.calendar, day), else_=sa.null()))
@@ -251,9 +274,9 @@ class _Groups:
             found.append(floored(at, self._wanted.bucket))
         return [column.label(f"g{index}") for index, column in enumerate(found)]
 
-    def _name(self, name: str, scope_id: Any) -> Any:
+    def _name(self, name: str, scope_id: Any, series: Any) -> Any:
         if name == query.TYPE:
-            return SERIES.c.metric
+            return series.metric
         if name == self._scope_key and self._identifiers is not None:
             return scope_id
         return labels.value_of(SERIES.c.labels, "g", name)

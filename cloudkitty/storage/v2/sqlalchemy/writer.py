@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from cloudkitty import db, timeutils
 from cloudkitty.dataframe import DataFrame, DataPoint, ImmutableDict, to_decimal
+from cloudkitty.storage.v2.base import Once
 from cloudkitty.storage.v2.sqlalchemy import identity, ledger, points
 from cloudkitty.storage.v2.sqlalchemy.catalog import Catalog
 from cloudkitty.storage.v2.sqlalchemy.identity import SeriesInfo
@@ -17,16 +18,23 @@ from cloudkitty.storage.v2.sqlalchemy.session import retried, writing
 from cloudkitty.usage import Series, split_calendar
 
 
-def push(catalog: Catalog, frames: Sequence[DataFrame], scope_key: str, chunk: int) -> None:
+def push(
+    catalog: Catalog,
+    frames: Sequence[DataFrame],
+    scope_key: str,
+    chunk: int,
+    once: Once | None = None,
+) -> None:
     """Store frames; all or nothing, durable when it returns.
 
-    Raises ValueError, with nothing stored, for what no column can hold.
+    With `once` nothing is stored if that has been done. Raises ValueError, with nothing stored,
+    for what no column can hold.
     """
     described = list(_described(frames, scope_key))
+    rows = []
     if described:
         refs = catalog.series(info for info, *_rest in described)
         ranks: Counter[tuple[int, bytes]] = Counter()
-        rows = []
         for info, begin, seconds, qty, price in described:
             ref = refs[info.digest]
             rank = ranks[begin, info.identity]
@@ -34,12 +42,18 @@ def push(catalog: Catalog, frames: Sequence[DataFrame], scope_key: str, chunk: i
             rows.append(
                 Point(begin, ref.scope_id, ref.id, rank, seconds, qty, price, info.identity),
             )
-        _store(rows, chunk)
+    if rows or once:
+        _store(rows, chunk, once)
 
 
 @retried
-def _store(rows: Sequence[Point], chunk: int) -> None:
+def _store(rows: Sequence[Point], chunk: int, once: Once | None) -> None:
     with writing() as session:
+        if once:
+            if once.done(session):
+                return
+            # Before the points: whoever does the same waits for it.
+            once.record(session)
         points.replace(session, rows, ledger.POSTED, chunk)
 
 

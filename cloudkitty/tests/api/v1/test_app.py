@@ -49,13 +49,20 @@ def test_xml_for_those_who_ask(api):
 
 @pytest.mark.parametrize("path", ["/v1/info/metrics/%FF", "/v1/info/metrics?a=%FF", "/v1/%00"])
 def test_what_is_no_text_is_refused(api, path):
-    assert api.get(path).status_int == 400
+    assert fault(api.get(path), 400) == "The URL and the form of a request must be texts in UTF-8."
 
 
 def test_a_form_that_is_no_text_is_refused(api):
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
 
-    assert api("PUT", "/v1/rating/modules/noop", body=b"a=%FF", headers=kind).status_int == 400
+    fault(api("PUT", "/v1/rating/modules/noop", body=b"a=%FF", headers=kind), 400)
+
+
+@pytest.mark.parametrize("path", ["/%FF", "/v2/summary?begin=%00", "/v1x/%00"])
+def test_other_versions_keep_their_body(api, path):
+    answer = api.get(path)
+
+    assert (answer.status_int, list(answer.json)) == (400, ["message"])
 
 
 def test_database_away(api, conf):

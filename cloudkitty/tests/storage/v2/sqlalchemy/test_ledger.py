@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +24,9 @@ from cloudkitty.usage import ScopeUsage, Series
 DAY = 86400
 START = 19800 * DAY
 EVER = {"begin": timeutils.from_epoch(0), "end": timeutils.from_epoch(4_000_000_000)}
+
+#: Whole days, days but for a second after their last period, and cut ones.
+WINDOWS = [(0, DAY), (0, DAY - 1), (3600, 2 * DAY - 1), (1, 2 * DAY), (0, DAY + 1), (-DAY, 7200)]
 
 numbers = st.decimals(
     min_value=Decimal(-(10**12)), max_value=Decimal(10**12), places=28, allow_nan=False
@@ -84,6 +89,7 @@ def usages(draw: st.DrawFn) -> ScopeUsage:
 actions = st.one_of(
     st.tuples(st.just("push"), st.lists(points, max_size=8)),
     st.tuples(st.just("commit"), usages()),
+    st.tuples(st.just("replace"), usages()),
     st.tuples(
         st.just("delete"),
         st.tuples(hours, hours, st.one_of(st.none(), scopes), st.sampled_from(["", "a"])),
@@ -135,6 +141,10 @@ def play(storage: SQLAlchemyStorage, model: Model, action: tuple[str, Any]) -> N
     elif kind == "commit":
         assert storage.commit([what], lambda _session: [what.scope_id]) == [what.scope_id]
         model.push(what.frames())
+    elif kind == "replace":
+        assert storage.replace([what], lambda _session: [what.scope_id]) == [what.scope_id]
+        model.delete(what.begins[0], what.begins[-1] + what.period, {"project_id": what.scope_id})
+        model.push(what.frames())
     elif kind == "delete":
         first, stop, scope, id_ = what
         filters = {"project_id": scope} if scope else {}
@@ -147,6 +157,10 @@ def play(storage: SQLAlchemyStorage, model: Model, action: tuple[str, Any]) -> N
         storage.roll_up_closed_days(timeutils.from_epoch(START + 10 * DAY))
 
 
+def exactly(numbers: Iterable[Decimal]) -> Decimal:
+    return functools.reduce(EXACT.add, numbers, Decimal(0))
+
+
 def check(storage: SQLAlchemyStorage, model: Model) -> None:
     for name in ("project_id", "id", "month", "day_of_the_year"):
         found = storage.total(
@@ -156,6 +170,15 @@ def check(storage: SQLAlchemyStorage, model: Model) -> None:
             **EVER,
         )
         assert {r[name]: (r["q"], r["p"], r["n"]) for r in found["results"]} == model.sums(name)
+    for first, stop in WINDOWS:
+        limits = timeutils.from_epoch(START + first), timeutils.from_epoch(START + stop)
+        found = storage.total(["type", "project_id"], *limits, paginate=False)
+        inside = [
+            price
+            for (begin, *_rest), (_qty, price, _groupby) in model.stored.items()
+            if START + first <= begin < START + stop
+        ]
+        assert exactly(row["rate"] for row in found["results"]) == exactly(inside)
     stored = storage.retrieve(paginate=False, **EVER)
     assert stored["total"] == len(model.stored)
     assert Counter(
@@ -194,7 +217,7 @@ def two_days(scope: str) -> ScopeUsage:
 
 def run(sequence: list[tuple[str, Any]]) -> None:
     with db.session_for_write() as session:
-        for table in (models.Point, models.Period, models.Daily):
+        for table in (models.Point, models.Period, models.Daily, models.DailyTotal):
             session.execute(sa.delete(table))
     storage, model = SQLAlchemyStorage(), Model()
     for scope in ("p1", "p2"):

@@ -49,15 +49,19 @@ def upgrade() -> None:
     )
     op.create_table(
         "ck_daily",
-        *_keys(day=sa.Integer, scope_id=sa.Integer, series_id=sa.BigInteger),
-        sa.Column("points", sa.Integer, nullable=False),
-        sa.Column("qty_sum", ExactDecimal, nullable=False),
-        sa.Column("qty_min", ExactDecimal, nullable=False),
-        sa.Column("qty_max", ExactDecimal, nullable=False),
-        sa.Column("price_sum", ExactDecimal, nullable=False),
-        sa.Column("price_min", ExactDecimal, nullable=False),
-        sa.Column("price_max", ExactDecimal, nullable=False),
-        sa.PrimaryKeyConstraint("day", "scope_id", "series_id", name=op.f("pk_ck_daily")),
+        *_keys(scope_id=sa.Integer, day=sa.Integer, series_id=sa.BigInteger),
+        *_sums(),
+        sa.PrimaryKeyConstraint("scope_id", "day", "series_id", name=op.f("pk_ck_daily")),
+        sa.Index("ix_ck_daily_day", "day"),
+        **WITHOUT_ROWID,
+    )
+    op.create_table(
+        "ck_daily_totals",
+        *_keys(scope_id=sa.Integer, day=sa.Integer),
+        sa.Column("metric", BinaryText(255), nullable=False),
+        *_sums(),
+        sa.PrimaryKeyConstraint("scope_id", "day", "metric", name=op.f("pk_ck_daily_totals")),
+        sa.Index("ix_ck_daily_totals_day", "day"),
         **WITHOUT_ROWID,
     )
     op.create_table(
@@ -69,7 +73,7 @@ def upgrade() -> None:
         sa.Column("rules_version", sa.String(64)),
         sa.Column("rolled", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("scope_id", "begin", name=op.f("pk_ck_periods")),
-        sa.Index("ix_ck_periods_begin", "begin"),
+        sa.Index("ix_ck_periods_begin", "begin", "points"),
         sa.Index("ix_ck_periods_rolled", "rolled", "begin"),
         **WITHOUT_ROWID,
     )
@@ -95,6 +99,17 @@ def _create_series() -> None:
         sa.Index("ix_ck_series_scope_id", "scope_id"),
         **MYSQL,
     )
+
+
+def _sums() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("points", sa.Integer, nullable=False),
+        *(
+            sa.Column(f"{number}_{function}", ExactDecimal, nullable=False)
+            for number in ("qty", "price")
+            for function in ("sum", "min", "max")
+        ),
+    ]
 
 
 def _keys(**types: type[sa.types.TypeEngine[Any]]) -> list[sa.Column[Any]]:

@@ -10,21 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from cloudkitty.rating.hashmap import models
-
 UNKNOWN: Final = "unknown"
 
 # Width in old databases; the project's own migrations make it wider.
 _NARROW: Final = 32
-_widths: WeakKeyDictionary[Engine, int | None] = WeakKeyDictionary()
+_widths: WeakKeyDictionary[Engine, dict[str, int | None]] = WeakKeyDictionary()
 
 
-def name(session: Session, user: str | None) -> str:
-    """Give the user id to store: ``unknown`` for none, cut to what the database has room for."""
-    engine = session.get_bind().engine
-    if engine not in _widths:
-        _widths[engine] = _width(session)
-    return (user or UNKNOWN)[: _widths[engine]]
+def name(session: Session, table: str, user: str | None) -> str:
+    """Give the user id to store: ``unknown`` for none, cut to what `table` has room for."""
+    widths = _widths.setdefault(session.get_bind().engine, {})
+    if table not in widths:
+        widths[table] = _width(session, table)
+    return (user or UNKNOWN)[: widths[table]]
 
 
 def same(user: str, stored: str | None) -> bool:
@@ -34,10 +32,10 @@ def same(user: str, stored: str | None) -> bool:
     )
 
 
-def _width(session: Session) -> int | None:
+def _width(session: Session, table: str) -> int | None:
     """Give the width of the narrowest audit column; None, no limit, on SQLite."""
     if session.get_bind().dialect.name == "sqlite":
         return None
-    columns = sa.inspect(session.connection()).get_columns(models.Mapping.__tablename__)
+    columns = sa.inspect(session.connection()).get_columns(table)
     audit = [column["type"] for column in columns if column["name"].endswith("_by")]
     return min(getattr(kind, "length", None) or _NARROW for kind in audit)
