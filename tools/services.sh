@@ -297,10 +297,11 @@ start_keystone() {
         say "keystone could not be made (see $HOME_DIR/log/make-keystone.log)"
         return 1
     }
+    # One request at a time: two that write at once find the SQLite database locked.
     # Keystone would take arguments of gunicorn's command line for its own.
     echo 'wsgi_app = "keystone.wsgi.api:application"' >"$home/gunicorn.conf.py"
     launch keystone "$(id -un)" "$port" env OS_KEYSTONE_CONFIG_FILES="$home/keystone.conf" \
-        GUNICORN_CMD_ARGS="--config $home/gunicorn.conf.py --bind 127.0.0.1:$port --preload --workers 2 --threads 4" \
+        GUNICORN_CMD_ARGS="--config $home/gunicorn.conf.py --bind 127.0.0.1:$port --preload --workers 1 --threads 1" \
         "$home/venv/bin/gunicorn"
 }
 
