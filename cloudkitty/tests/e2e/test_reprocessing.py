@@ -81,7 +81,7 @@ def test_every_period_is_whole_when_processes_are_killed(
     chance = random.Random(11)
     kills = 0
     deadline = time.monotonic() + 15
-    while kills < 12 and schedule.unfinished() and time.monotonic() < deadline:
+    while kills < 8 and schedule.unfinished() and time.monotonic() < deadline:
         before = schedule.unfinished()
         process = site.start()
         while schedule.unfinished() == before and time.monotonic() < deadline:

@@ -215,10 +215,15 @@ def two_days(scope: str) -> ScopeUsage:
     return usage
 
 
-def run(sequence: list[tuple[str, Any]]) -> None:
+def empty() -> None:
+    """Forget all points."""
     with db.session_for_write() as session:
         for table in (models.Point, models.Period, models.Daily, models.DailyTotal):
             session.execute(sa.delete(table))
+
+
+def run(sequence: list[tuple[str, Any]]) -> None:
+    empty()
     storage, model = SQLAlchemyStorage(), Model()
     for scope in ("p1", "p2"):
         play(storage, model, ("commit", two_days(scope)))
@@ -229,7 +234,7 @@ def run(sequence: list[tuple[str, Any]]) -> None:
 
 
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -241,7 +246,7 @@ def test_summaries_are_sums_of_frames_sqlite(
 
 
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
