@@ -72,6 +72,8 @@ class BaseCollector(abc.ABC):
 
     #: Name of the plugin, used in messages.
     collector_name: str
+    #: Whether the source is asked by ``metrics.scope_label``, so that a join may give the scope.
+    scope_joins: bool = False
 
     def __init__(self, *, period: int, conf: Mapping[str, Any], **_kwargs: object) -> None:
         """Validate `conf`; raises metrics.InvalidConfiguration naming metric, key and reason."""
@@ -112,6 +114,28 @@ class BaseCollector(abc.ABC):
             raise NoDataCollected(self.collector_name, name)
         return name, points
 
+    def explain_request(
+        self, metric_name: str, start: dt.datetime, end: dt.datetime, scope_id: str
+    ) -> str:
+        """Say in one line what the source is asked for one metric key, scope and period.
+
+        For people, who may want to ask it themselves: without user, password or token. Nothing is
+        sent. A collector that does not know better names what it was asked for.
+        """
+        return (
+            f"{metrics.source_name(metric_name)} of {scope_id} from {start.isoformat()} "
+            f"to {end.isoformat()}"
+        )
+
+    def explain_absence(
+        self, metric_name: str, start: dt.datetime, end: dt.datetime, scope_id: str
+    ) -> str:
+        """Say why there may be no points of one metric key, scope and period; "" is no idea.
+
+        For people. It may ask the source; raises CollectError when that fails.
+        """
+        return ""
+
     def fetch_batch(self, metric_name: str, query: BatchQuery) -> dict[str, list[Series]]:
         """Give scope id -> series of one metric key for all scopes and periods of `query`.
 
@@ -149,11 +173,17 @@ class BaseCollector(abc.ABC):
 
 
 def get_collector(conf: cfg.ConfigOpts, metrics_conf: Mapping[str, Any]) -> BaseCollector:
-    """Build the collector that ``[collect] collector`` names; NoMatches for an unknown name."""
+    """Build the collector that ``[collect] collector`` names, with the joins of metrics.yml.
+
+    Raises stevedore's NoMatches for an unknown name, what the collector raises, and
+    metrics.InvalidConfiguration or oslo_config.cfg.Error when a join cannot be made.
+    """
+    from cloudkitty.collector.joins import sources  # it knows this module
+
     collector: BaseCollector = plugins.build(
         NAMESPACE,
         conf.collect.collector,
         period=conf.collect.period,
         conf=metrics_conf,
     )
-    return collector
+    return sources.joined(conf, collector)

@@ -138,10 +138,15 @@ class Halving:
 
     def _take(self, answer: Answer, chunk: Chunk) -> None:
         self.succeeded = max(self.succeeded, chunk.cells)
-        for scope, series in answer.items():
-            known = self._series.setdefault(scope, series)
-            if known is not series:
-                _append(known, series)
+        extend(self._series, answer)
+
+
+def extend(answer: Answer, later: Answer) -> None:
+    """Add to an answer what was found for other scopes, or for later periods of the same."""
+    for scope, series in later.items():
+        known = answer.setdefault(scope, series)
+        if known is not series:
+            _append(known, series)
 
 
 def _append(known: list[Series], later: list[Series]) -> None:

@@ -12,6 +12,8 @@ import yaml
 from oslo_log import log
 
 from cloudkitty.collector.conversion import MODES, Conversion, map_key, map_value, rational
+from cloudkitty.collector.joins import schema as joins
+from cloudkitty.collector.joins.schema import metadata_names, scope_label
 
 LOG = log.getLogger(__name__)
 
@@ -19,14 +21,18 @@ __all__ = [
     "Conversion",
     "InvalidConfiguration",
     "MetricsFile",
+    "Unreadable",
     "frame_name",
     "load",
+    "metadata_names",
     "metric_key",
+    "scope_label",
     "source_name",
     "validate",
 ]
 
 _SEPARATOR: Final = "@#"
+_BOOL: Final = "tag:yaml.org,2002:bool"
 _NO_METRICS: Final = (
     "Not a dict with at least one key or a list with at least one dict with at least one key. "
     "Provided value: {} for dictionary value @ data['metrics']"
@@ -43,6 +49,15 @@ class InvalidConfiguration(Exception):  # noqa: N818 - the contract's name
     def __init__(self, *errors: str) -> None:
         super().__init__("; ".join(errors))
         self.errors = errors
+
+
+class Unreadable(InvalidConfiguration):
+    """There is no usable file at `path`; `reason` says why without saying where."""
+
+    def __init__(self, path: str, reason: str, details: str = "") -> None:
+        super().__init__(f"{path}: {reason}{details}")
+        self.path = path
+        self.reason = reason
 
 
 class MetricsFile(dict[str, Any]):
@@ -62,26 +77,31 @@ class _Loader(yaml.SafeLoader):
             if key.value in seen:
                 LOG.warning("%s: key %r is given twice, the last one counts", self.name, key.value)
             seen.add(key.value)
+        if "source" in seen:
+            # A join's "on" is a word, though YAML 1.1 takes it for true.
+            for key, _value in node.value:
+                if key.tag == _BOOL and key.value == "on":
+                    key.tag = self.DEFAULT_SCALAR_TAG
         return super().construct_mapping(node, deep=deep)
 
 
 def load(path: str) -> MetricsFile:
     """Read the file; an empty one gives an empty dict.
 
-    Raises InvalidConfiguration naming the file when it cannot be read, is no YAML or no mapping.
+    Raises Unreadable, an InvalidConfiguration, when it cannot be read, is no YAML or no mapping.
     """
     try:
         with Path(path).open(encoding="utf-8") as stream:
             data = yaml.load(stream, _Loader)  # noqa: S506 - a subclass of SafeLoader
     except OSError as exc:
-        raise InvalidConfiguration(f"{path}: {exc.strerror or exc}") from exc
+        raise Unreadable(path, exc.strerror or type(exc).__name__) from exc
     except (yaml.YAMLError, ValueError, TypeError) as exc:
-        reason = " ".join(str(exc).split())
-        raise InvalidConfiguration(f"{path}: not valid YAML: {reason}") from exc
+        details = " ".join(str(exc).split())
+        raise Unreadable(path, "not valid YAML", f": {details}") from exc
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise InvalidConfiguration(f"{path}: expected a dictionary")
+        raise Unreadable(path, "expected a dictionary")
     parsed = MetricsFile(data)
     parsed.path = path
     return parsed
@@ -135,6 +155,7 @@ def _schema(extra_args: Mapping[Any, Any] | None, *, extra_required: bool) -> vo
             vol.Optional("mutate_map"): dict,
             vol.Optional("description"): _TEXT,
             vol.Optional("skip_datapoints_expression"): _TEXT,
+            vol.Optional("joins"): [joins.SCHEMA],
             **extra,
         },
     )
@@ -153,8 +174,10 @@ def validate(
 
     `extra_args` is the voluptuous mapping of the collector's own arguments (None: any mapping);
     `check` adds conditions of the collector. Defaults are filled in and the scope key is appended
-    to ``groupby``. A name both in ``groupby`` and ``metadata`` is dropped from the latter with a
-    warning, or is an error with `strict` (info API).
+    to ``groupby``, which then has what to ask the source for: in place of the scope key
+    `scope_label` when a join gives the scope, and all that joins look up. A name both in
+    ``groupby`` and ``metadata`` is dropped from the latter with a warning, or is an error with
+    `strict` (info API).
 
     Raises InvalidConfiguration with all that is wrong: file (when known), metric, key, reason.
     """
@@ -219,8 +242,9 @@ def _definitions(conf: Any) -> list[tuple[Any, Any]]:
 def _rest(key: str, definition: Definition, scope_key: str, *, strict: bool) -> Iterator[str]:
     """Complete the definition; yield what the schema cannot say."""
     groupby = definition["groupby"] = list(definition["groupby"])
-    if scope_key not in groupby:
-        groupby.append(scope_key)
+    asked_by = scope_label(definition, scope_key)
+    if asked_by not in groupby:
+        groupby.append(asked_by)
     both = [name for name in definition["metadata"] if name in groupby]
     if both and strict:
         yield f"Metric {key} has duplicates in groupby and metadata: {definition}"
@@ -231,6 +255,8 @@ def _rest(key: str, definition: Definition, scope_key: str, *, strict: bool) -> 
             ", ".join(both),
         )
         definition["metadata"] = [n for n in definition["metadata"] if n not in groupby]
+    if "joins" in definition:
+        yield from joins.complete(definition, scope_key)
     table = definition.get("mutate_map")
     if definition["mutate"] == "MAP" and table is None:
         yield f"Metric {key} uses MAP mutator but mutate_map is missing: {definition}"

@@ -19,6 +19,7 @@ from cloudkitty import http, timeutils
 from cloudkitty.collector import metrics
 from cloudkitty.collector.base import BaseCollector, BatchQuery, CollectError
 from cloudkitty.collector.halving import Chunk, Halving, SourceUnusable
+from cloudkitty.collector.portions import Portions, chunks
 from cloudkitty.collector.prometheus_series import BadAnswer, SeriesReader
 from cloudkitty.dataframe import DataPoint
 from cloudkitty.prometheus import promql
@@ -32,8 +33,13 @@ GROUP: Final = "collector_prometheus"
 MAX_BYTES: Final = 32 << 20
 # Prometheus refuses more than 11,000 steps.
 _MAX_PERIODS: Final = 10_000
-# When nothing at all can be had, the next batch is not cut into more pieces than this.
-_MAX_PIECES: Final = 32
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise vol.Invalid("expected int")
+    return value
+
 
 #: What ``extra_args`` may hold, as voluptuous takes it.
 EXTRA_ARGS: Final = {
@@ -51,6 +57,8 @@ EXTRA_ARGS: Final = {
     ),
     vol.Required("query_prefix", default=""): str,
     vol.Required("query_suffix", default=""): str,
+    # Beyond the contract: what was there for a part of the period counts for that part.
+    vol.Optional("resolution"): vol.All(_whole, vol.Range(min=1)),
 }
 
 
@@ -58,6 +66,7 @@ class PrometheusCollector(BaseCollector):
     """Reads usage from the Prometheus of ``[collector_prometheus]``."""
 
     collector_name = "prometheus"
+    scope_joins = True
 
     def __init__(self, *, period: int, conf: Mapping[str, Any], **kwargs: object) -> None:
         """Validate `conf` and the section's options; nothing is sent.
@@ -68,19 +77,25 @@ class PrometheusCollector(BaseCollector):
         scope_key = cfg.CONF.collect.scope_key
         self._threads: int = cfg.CONF.orchestrator.max_threads
         self._seconds: int = cfg.CONF.orchestrator.collector_request_timeout
-        self._client = PrometheusClient.of_section(
-            cfg.CONF, GROUP, pool=self._threads, max_bytes=MAX_BYTES
-        )
-        self._scope_key: str = scope_key
+        self._client = self._connect()
+        # The scope key, unless a join says whose usage it is.
+        self._scope_labels = {
+            key: metrics.scope_label(definition, scope_key) for key, definition in self.conf.items()
+        }
         self._queries = {
             key: promql.MetricQuery.of(metrics.source_name(key), definition)
             for key, definition in self.conf.items()
         }
         self._readers = {
-            key: SeriesReader(key, definition, scope_key) for key, definition in self.conf.items()
+            key: SeriesReader(key, definition, self._scope_labels[key])
+            for key, definition in self.conf.items()
         }
-        # Metric key -> how many scopes x periods the source was last able to answer at once.
-        self._most: dict[str, int] = {}
+        self._portions = Portions()
+        # Metric key -> the periods for which values were last said to be left out.
+        self._told: dict[str, tuple[int, int]] = {}
+
+    def _connect(self) -> PrometheusClient:
+        return PrometheusClient.of_section(cfg.CONF, GROUP, pool=self._threads, max_bytes=MAX_BYTES)
 
     @staticmethod
     def check_configuration(conf: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -100,15 +115,58 @@ class PrometheusCollector(BaseCollector):
         Raises CollectError.
         """
         begin, until = timeutils.to_epoch(start), timeutils.to_epoch(end)
-        matcher = promql.equals(self._scope_key, scope_id)
+        matcher = promql.equals(self._scope_labels[metric_name], scope_id)
         query = self._queries[metric_name].render(matcher, abs(until - begin))
         try:
             result = self._client.query(query, timeutils.as_local(end).isoformat())
             points, skipped = self._readers[metric_name].points(result, scope_id, begin)
         except (PrometheusError, BadAnswer) as exc:
             raise CollectError(str(exc)) from exc
-        _tell_skipped(metric_name, skipped, [begin])
+        self._tell_skipped(metric_name, skipped, [begin])
         return points
+
+    def explain_request(
+        self, metric_name: str, start: dt.datetime, end: dt.datetime, scope_id: str
+    ) -> str:
+        """Give URL, instant and PromQL of the question for one metric key, scope and period."""
+        seconds = abs(timeutils.to_epoch(end) - timeutils.to_epoch(start))
+        matcher = promql.equals(self._scope_labels[metric_name], scope_id)
+        text = self._queries[metric_name].render(matcher, seconds)
+        at = timeutils.as_local(end).isoformat()
+        return f"GET {http.bare(self._client.url)}/query time={at} query={text}"
+
+    def explain_absence(
+        self, metric_name: str, start: dt.datetime, end: dt.datetime, scope_id: str
+    ) -> str:
+        """Say what Prometheus has of the metric during the period, if not of this scope."""
+        name, key = metrics.source_name(metric_name), self._scope_labels[metric_name]
+        seconds = abs(timeutils.to_epoch(end) - timeutils.to_epoch(start))
+
+        def count(matcher: str) -> int:
+            series = promql.select(name, matcher)
+            text = f"count(last_over_time({series}[{seconds}s]))"
+            try:
+                result = self._client.query(text, str(timeutils.to_epoch(end)))
+                return int(float(result[0]["value"][1])) if result else 0
+            except (PrometheusError, KeyError, IndexError, TypeError, ValueError) as exc:
+                raise CollectError(str(exc)) from exc
+
+        every = count("")
+        if not every:
+            return (
+                f"Prometheus has no series {name} in this period: is the name right, "
+                "is its exporter scraped?"
+            )
+        labelled = count(f"{key}!={promql.quote('')}")
+        if not labelled:
+            return (
+                f"none of the {every} series {name} has the label {key}: another [collect] "
+                "scope_key, a relabelling in Prometheus or a join is needed"
+            )
+        own = count(promql.equals(key, scope_id))
+        if own:
+            return f"{own} series {name} are of this scope, but the query gives nothing of them"
+        return f"{labelled} of {every} series {name} have the label {key}, none is of this scope"
 
     def fetch_batch(self, metric_name: str, query: BatchQuery) -> dict[str, list[Series]]:
         """Give scope id -> series of one metric key for all scopes and periods of `query`.
@@ -121,86 +179,82 @@ class PrometheusCollector(BaseCollector):
         whole = len(scopes) * len(begins)
         asked = self._queries[metric_name]
         periods = 1 if asked.pinned else min(len(begins), _MAX_PERIODS)
-        most = self._most.get(metric_name, whole)
+        most = self._portions.most(metric_name, whole)
         if asked.custom:
-            most = min(most, len(begins))
+            most = min(most, periods)
+
+        skipped: list[int] = []
 
         def ask(chunk: Chunk, seconds: float) -> dict[str, list[Series]]:
-            return self._ask(metric_name, chunk, query.period, seconds)
+            found, left_out = self._ask(metric_name, chunk, query.period, seconds)
+            skipped.append(left_out)
+            return found
 
         halving = Halving(ask, self._seconds, f"metric '{metric_name}'")
         # Side by side only when every scope is one question: its periods stay in order.
         parallel = asked.custom and min(most, periods) == len(begins)
         try:
             return halving.run(
-                _chunks(scopes, begins, most, periods), self._threads if parallel else 1
+                chunks(scopes, begins, most, periods), self._threads if parallel else 1
             )
         finally:
-            self._learn(metric_name, whole, halving)
-
-    def _learn(self, metric_name: str, whole: int, halving: Halving) -> None:
-        """Note how much to ask for next time, so that a weak source is not overrun again."""
-        if halving.smallest:
-            most = halving.succeeded or max(halving.smallest, whole // _MAX_PIECES)
-            self._most[metric_name] = most
-            LOG.info("metric '%s': asking for %d scopes x periods at a time", metric_name, most)
-        elif halving.succeeded and metric_name in self._most:
-            most = self._most.pop(metric_name, whole) * 2
-            if most < whole:
-                self._most[metric_name] = most
+            self._portions.learn(metric_name, whole, halving)
+            self._tell_skipped(metric_name, sum(skipped), begins)
 
     def _ask(
         self, metric_name: str, chunk: Chunk, period: int, seconds: float
-    ) -> dict[str, list[Series]]:
-        """Ask one question; raises SourceUnusable or CollectError, both naming the metric."""
-        matcher = promql.one_of(self._scope_key, chunk.scopes)
-        text = self._queries[metric_name].render(matcher, period)
+    ) -> tuple[dict[str, list[Series]], int]:
+        """Ask one question; gives (scope -> series, how many values were left out).
+
+        Raises SourceUnusable or CollectError, both naming the metric.
+        """
+        matcher = promql.one_of(self._scope_labels[metric_name], chunk.scopes)
+        asked = self._queries[metric_name]
+        text = asked.render(matcher, period)
+        strict = not asked.custom
         reader = self._readers[metric_name]
         begins = chunk.begins
         try:
             if len(begins) == 1:
                 at = str(begins[0] + period)
                 result = self._client.query(text, at, post=True, seconds=seconds)
-                found, skipped = reader.vector(result, chunk.scopes, begins[0])
+                found, skipped = reader.vector(result, chunk.scopes, begins[0], strict=strict)
             else:
                 result = self._client.query_range(
                     text, begins[0] + period, begins[-1] + period, period, seconds=seconds
                 )
-                found, skipped = reader.matrix(result, chunk.scopes, begins, period)
+                found, skipped = reader.matrix(result, chunk.scopes, begins, period, strict=strict)
         except (PrometheusError, BadAnswer) as exc:
             fatal = isinstance(exc, PrometheusError) and exc.fatal
             where = "" if "://" in str(exc) else f"{http.bare(self._client.url)}: "
             reason = f"metric '{metric_name}': {where}{exc}"
             raise (SourceUnusable if fatal else CollectError)(reason) from exc
-        _tell_skipped(metric_name, skipped, begins)
-        return found
+        return found, skipped
+
+    def _tell_skipped(self, metric_name: str, skipped: int, begins: Sequence[int]) -> None:
+        """Log that values were left out, once for each metric and periods."""
+        if not skipped:
+            return
+        periods = (begins[0], begins[-1])
+        LOG.log(
+            log.DEBUG if self._told.get(metric_name) == periods else log.WARNING,
+            "metric '%s': %d values that are NaN or infinite left out, periods from %s to %s",
+            metric_name,
+            skipped,
+            *(timeutils.from_epoch(begin).isoformat() for begin in periods),
+        )
+        self._told[metric_name] = periods
 
 
 def _check(_key: str, definition: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what PromQL cannot express (2.2.2)."""
+    """Yield what PromQL cannot express (2.2.2), and arguments that exclude each other."""
     for option in ("groupby", "metadata"):
         for index, label in enumerate(definition[option]):
             if not promql.is_label_name(label):
                 yield f"not a label name of Prometheus: {label!r} @ data['{option}'][{index}]"
-
-
-def _chunks(
-    scopes: Sequence[str], begins: Sequence[int], most: int, periods: int
-) -> Iterator[Chunk]:
-    """Cut a batch into questions of up to `most` scopes x periods and up to `periods` periods."""
-    periods = max(1, min(periods, most, len(begins)))
-    width = max(1, most // periods)
-    for first in range(0, len(scopes), width):
-        for start in range(0, len(begins), periods):
-            yield Chunk(scopes[first : first + width], begins[start : start + periods])
-
-
-def _tell_skipped(metric_name: str, skipped: int, begins: Sequence[int]) -> None:
-    if skipped:
-        LOG.warning(
-            "metric '%s': %d values that are NaN or infinite left out, periods from %s to %s",
-            metric_name,
-            skipped,
-            timeutils.from_epoch(begins[0]).isoformat(),
-            timeutils.from_epoch(begins[-1]).isoformat(),
-        )
+    extra = definition["extra_args"]
+    resolution, period = extra.get("resolution"), cfg.CONF.collect.period
+    if resolution and extra.get("range_function"):
+        yield "does not go with range_function @ data['extra_args']['resolution']"
+    elif resolution and period % resolution:
+        yield f"the period ({period} s) is no multiple of it @ data['extra_args']['resolution']"

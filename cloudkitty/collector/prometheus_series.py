@@ -74,19 +74,23 @@ class SeriesReader:
         self._conversion = metrics.Conversion.of(definition)
 
     def points(self, result: Result, scope: str, begin: int) -> tuple[list[DataPoint], int]:
-        """Give (points of one scope and period, how many values were NaN or infinite)."""
+        """Give (points of one scope and period, how many values were NaN or infinite).
+
+        Every item of the result is a point, and keeps the scope that it names (2.2.4).
+        """
         found, skipped = self.vector(result, [scope], begin)
         return [series.point(0) for series in found.get(scope, ())], skipped
 
     def vector(
-        self, result: Result, scopes: Sequence[str], begin: int
+        self, result: Result, scopes: Sequence[str], begin: int, *, strict: bool = False
     ) -> tuple[dict[str, list[Series]], int]:
         """Give (scope -> series of one period, how many values were NaN or infinite).
 
-        `result` is emptied. Raises BadAnswer.
+        `result` is emptied. `strict`: it must be what Prometheus gives for an aggregation by the
+        labels, that is no series twice and none of another scope. Raises BadAnswer.
         """
         quantities = _Quantities(self._conversion)
-        filing = _Filing(self, scopes)
+        filing = _Filing(self, scopes, strict=strict)
         for item in _drain(result):
             labels, qtys = self._vector_item(item, quantities)
             if qtys:
@@ -94,17 +98,23 @@ class SeriesReader:
         return filing.found, quantities.skipped
 
     def matrix(
-        self, result: Result, scopes: Sequence[str], begins: Sequence[int], period: int
+        self,
+        result: Result,
+        scopes: Sequence[str],
+        begins: Sequence[int],
+        period: int,
+        *,
+        strict: bool = False,
     ) -> tuple[dict[str, list[Series]], int]:
         """Give (scope -> series, how many values were NaN or infinite).
 
-        `result` is emptied. A value at the end of a period is that period's. Raises BadAnswer.
+        A value at the end of a period is that period's. Otherwise as `vector`.
         """
         quantities = _Quantities(self._conversion)
         expected = list(begins)
         # Times come as int or float; equal ones are one key.
         begin_of = {begin + period: begin for begin in begins}
-        filing = _Filing(self, scopes)
+        filing = _Filing(self, scopes, strict=strict)
         for item in _drain(result):
             skipped = quantities.skipped
             try:
@@ -160,23 +170,37 @@ class SeriesReader:
 class _Filing:
     """Puts series under the scope they belong to."""
 
-    def __init__(self, reader: SeriesReader, scopes: Sequence[str]) -> None:
+    def __init__(self, reader: SeriesReader, scopes: Sequence[str], *, strict: bool) -> None:
         self._reader = reader
         self._asked = frozenset(scopes)
         # The question for one scope may be of the operator's making: all of its answer counts.
         self._only = scopes[0] if len(scopes) == 1 else None
+        self._seen: set[frozenset[tuple[str, str]]] | None = set() if strict else None
         self.found: dict[str, list[Series]] = {}
 
     def add(self, labels: Any, begins: list[int], qtys: list[Decimal]) -> None:
         if not isinstance(labels, dict):
             raise _strange(labels)
+        if self._seen is not None:
+            self._check_new(labels, self._seen)
+        named = labels.get(self._reader.scope_key, "")
         scope = self._only
-        if scope is None:
-            scope = labels.get(self._reader.scope_key, "")
+        if scope is None or (named and self._seen is not None):
+            scope = named
             if scope not in self._asked:
                 raise BadAnswer(f"a series of scope {scope!r}, which was not asked for")
         series = self._reader.series(labels, scope, begins, qtys)
         self.found.setdefault(scope, []).append(series)
+
+    @staticmethod
+    def _check_new(labels: dict[str, str], seen: set[frozenset[tuple[str, str]]]) -> None:
+        try:
+            identity = frozenset(labels.items())
+        except TypeError as exc:
+            raise _strange(labels) from exc
+        if identity in seen:
+            raise BadAnswer(f"a series twice: {_short(labels)}")
+        seen.add(identity)
 
 
 def _drain(result: Result) -> Iterator[Any]:
@@ -189,5 +213,9 @@ def _drain(result: Result) -> Iterator[Any]:
 def _strange(item: Any) -> BadAnswer:
     if isinstance(item, dict) and ("histogram" in item or "histograms" in item):
         return BadAnswer("native histograms have no single value; use another metric or function")
+    return BadAnswer(f"not a series of numbers: {_short(item)}")
+
+
+def _short(item: Any) -> str:
     text = str(item)
-    return BadAnswer(f"not a series of numbers: {text[:200]}{'...' if len(text) > 200 else ''}")
+    return f"{text[:200]}{'...' if len(text) > 200 else ''}"

@@ -36,7 +36,14 @@ OPTS = [
         min=0,
         default=0,
         help="Most results that the parameter limit of GET /v2/summary and GET /v2/dataframes may "
-        "ask for; 0: no limit.",
+        "ask for; 0: no limit. Calls of v1 have no pages.",
+    ),
+    cfg.IntOpt(
+        "max_explained_points",
+        min=1,
+        default=100,
+        help="Most points that the parameter limit of GET /v2/dataframes may ask for with "
+        "explain=true: each of them is rated again, scripts included.",
     ),
     cfg.IntOpt(
         "max_groupby_keys",
@@ -48,14 +55,15 @@ OPTS = [
         "max_groupby_rows",
         min=0,
         default=0,
-        help="Most rows, over all pages, that the parameter groupby of GET /v2/summary may lead "
-        "to; 0: no limit.",
+        help="Most rows, over all pages, that the parameter groupby of GET /v2/summary and "
+        "GET /v1/report/summary may lead to; 0: no limit.",
     ),
     cfg.IntOpt(
         "max_interval_days",
         min=0,
         default=0,
-        help="Most days from begin to end in GET /v2/summary and GET /v2/dataframes; 0: no limit.",
+        help="Most days from begin to end in GET /v2/summary, GET /v2/dataframes, "
+        "GET /v1/report/total, GET /v1/report/summary and GET /v1/storage/dataframes; 0: no limit.",
     ),
     cfg.BoolOpt(
         "pecan_debug",

@@ -15,5 +15,13 @@ OPTS = [
         "prometheus_url",
         help="Base URL of the Prometheus API, for example http://localhost:9090/api/v1.",
     ),
+    cfg.IntOpt(
+        "lookback",
+        min=0,
+        help="Seconds for which a scope whose series have ended is still named, so that its last "
+        "periods are rated, and so that a gap in the metric stops nobody. Default: wait_periods + "
+        "2 periods. Set it higher to catch up after a longer outage of the processor; 0: only "
+        "scopes that there are now. Without effect when metric is an expression.",
+    ),
     *CONNECTION_OPTS,
 ]

@@ -26,6 +26,15 @@ class BaseFetcher(abc.ABC):
     def get_tenants(self) -> list[str]:
         """Give the ids of all scopes, each once. Raises when they cannot be had."""
 
+    def get_recent(self) -> list[str]:
+        """Give the ids of scopes that existed a short while ago, also of those that still do.
+
+        A period is rated some time after it has ended: a scope that is gone by then has to be
+        named once more for its last periods. Fetchers that cannot look back give none. Raises
+        when the question fails, which does no harm to :meth:`get_tenants`.
+        """
+        return []
+
 
 def get_fetcher(conf: cfg.ConfigOpts) -> BaseFetcher:
     """Build the fetcher that ``[fetcher] backend`` names; NoMatches for an unknown name."""

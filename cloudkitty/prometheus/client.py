@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self, cast
-from urllib.parse import urlsplit
 
 import orjson
 from oslo_config import cfg
@@ -23,8 +22,9 @@ LOG = log.getLogger(__name__)
 
 # Remarks on the query, not on the data.
 _REMARKS: Final = ("PromQL info", "PromQL warning")
-#: With these the server (or what stands before it) refuses us, whatever is asked.
-_REFUSALS: Final = frozenset({401, 403, 404, 405, 407})
+#: With these the server (or what stands before it) refuses us, whatever is asked. 403 and 404 are
+#: not among them: a gateway may refuse some scopes, or some metrics, only.
+_REFUSALS: Final = frozenset({401, 405, 407})
 
 Result = list[dict[str, Any]]
 
@@ -33,14 +33,23 @@ class PrometheusError(Exception):
     """No usable answer; the text is for people.
 
     `fatal`: another question would fare no better. `answer`: what was answered, when it is JSON.
+    `status`: that of the answer, 0 when there is none. `error_type`: how Prometheus classes it.
     """
 
     def __init__(
-        self, reason: str, *, fatal: bool = False, answer: http.Answer | None = None
+        self,
+        reason: str,
+        *,
+        fatal: bool = False,
+        answer: http.Answer | None = None,
+        status: int = 0,
+        error_type: str = "",
     ) -> None:
         super().__init__(reason)
         self.fatal = fatal
         self.answer = answer
+        self.status = status
+        self.error_type = error_type
 
 
 class PrometheusClient:
@@ -64,13 +73,7 @@ class PrometheusClient:
         url = options.prometheus_url
         if not url:
             raise cfg.RequiredOptError("prometheus_url", cfg.OptGroup(group))
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-            usable = usable and (parts.port is None or parts.port > 0)
-        except ValueError:
-            usable = False
-        if not usable:
+        if not http.is_url(url):
             raise cfg.ConfigFileValueError(
                 f"[{group}] prometheus_url: not an http(s) URL: {http.bare(url)!r}"
             )
@@ -88,6 +91,10 @@ class PrometheusClient:
                 max_bytes=max_bytes,
             ),
         )
+
+    def base_url(self) -> str:
+        """Give the URL below which to ask now; raises PrometheusError."""
+        return self.url
 
     def query(
         self,
@@ -121,7 +128,7 @@ class PrometheusClient:
         post: bool,
         seconds: float | None,
     ) -> Result:
-        url = f"{self.url}/{path}"
+        url = f"{self.base_url()}/{path}"
         send = self._http.post if post else self._http.get
         try:
             answer = send(url, fields, seconds=seconds)
@@ -141,10 +148,17 @@ def _result(answer: http.Answer, kind: str) -> Result:
             f"Could not get a valid json response for {answer.url} "
             f"({status}response: {answer.excerpt()})",
             fatal=fatal,
+            status=answer.status,
         ) from None
     if isinstance(body, dict) and body.get("status") == "error":
-        reason = f"{body.get('errorType')}: {body.get('error')}"
-        raise PrometheusError(reason, fatal=fatal, answer=answer)
+        error_type = str(body.get("errorType"))
+        raise PrometheusError(
+            f"{error_type}: {body.get('error')}",
+            fatal=fatal,
+            answer=answer,
+            status=answer.status,
+            error_type=error_type,
+        )
     if isinstance(body, dict) and body.get("status") == "success" and answer.status == 200:
         data = body.get("data")
         if isinstance(data, dict) and isinstance(data.get("result"), list):
@@ -159,6 +173,7 @@ def _result(answer: http.Answer, kind: str) -> Result:
         f"Unexpected answer from {answer.url}: HTTP {answer.status}, {answer.excerpt()}",
         fatal=fatal,
         answer=answer,
+        status=answer.status,
     )
 
 

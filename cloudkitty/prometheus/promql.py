@@ -21,6 +21,11 @@ def is_label_name(name: str) -> bool:
     return _LABEL.fullmatch(name) is not None
 
 
+def is_metric_name(name: str) -> bool:
+    """Say whether `name` is that of a metric, and not an expression."""
+    return _METRIC.fullmatch(name) is not None
+
+
 def quote(value: str) -> str:
     """Give `value` as a PromQL string, quotes included."""
     return f'"{value.translate(_ESCAPES)}"'
@@ -48,7 +53,7 @@ def select(metric: str, matcher: str) -> str:
 
     A name that cannot stand in front of the braces (``volume.size``) stands inside of them.
     """
-    if _METRIC.fullmatch(metric):
+    if is_metric_name(metric):
         return f"{metric}{{{matcher}}}"
     return f"{{{equals('__name__', metric)},{matcher}}}"
 
@@ -64,6 +69,7 @@ class MetricQuery:
     range_function: str | None = None
     prefix: str = ""
     suffix: str = ""
+    resolution: int | None = None
 
     @classmethod
     def of(cls, metric: str, definition: Mapping[str, Any]) -> MetricQuery:
@@ -77,16 +83,26 @@ class MetricQuery:
             extra.get("range_function"),
             extra["query_prefix"],
             extra["query_suffix"],
+            extra.get("resolution"),
         )
 
     def render(self, matcher: str, seconds: int) -> str:
         """Give the PromQL for the series that `matcher` selects, over the last `seconds`."""
-        query = f"{select(self.metric, matcher)}[{seconds}s]"
-        query = f"{self.range_function or f'{self.aggregation}_over_time'}({query})"
+        query = self._over_time(select(self.metric, matcher), seconds)
         if self.query_function:
             query = f"{self.query_function}({query})"
         query = f"{self.aggregation}({query}) by ({', '.join(self.labels)})"
         return " ".join(part for part in (self.prefix, query, self.suffix) if part)
+
+    def _over_time(self, selector: str, seconds: int) -> str:
+        """Give the PromQL that makes one value of each series of the last `seconds`."""
+        if self.resolution:
+            # One second less: the ends of a range are closed before Prometheus 3, so a whole period
+            # would have a look too many whenever it begins at one.
+            looks = f"{selector}[{max(seconds - 1, 1)}s:{self.resolution}s]"
+            return f"(sum_over_time({looks}) * {self.resolution} / {seconds})"
+        function = self.range_function or f"{self.aggregation}_over_time"
+        return f"{function}({selector}[{seconds}s])"
 
     @property
     def custom(self) -> bool:

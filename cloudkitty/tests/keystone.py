@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +64,17 @@ class User:
             {"methods": [kind], kind: {"id": made["id"], "secret": made["secret"]}}
         )
 
+    def options(self) -> dict[str, str]:
+        """Give the options of a section with these credentials (``auth_type`` and so on)."""
+        return {
+            "auth_type": "password",
+            "auth_url": self.cloud.url,
+            "username": self.name,
+            "password": self.password,
+            "user_domain_id": _DOMAIN,
+            "project_id": self.project_id or "",
+        }
+
     def environment(self, region: str = "RegionOne") -> dict[str, str]:
         """Give the variables that command line clients read."""
         return {
@@ -91,11 +102,23 @@ class Cloud:
         token = self.issue(parts.username or "", parts.password or "", scope)
         self._http.headers["X-Auth-Token"] = token
 
-    def project(self, name: str = "project") -> str:
-        """Make a project; gives its id."""
-        body = {"name": f"{name}-{self.suffix}-{len(self._made)}", "domain_id": _DOMAIN}
+    def project(self, name: str = "project", domain: str = _DOMAIN, **attributes: Any) -> str:
+        """Make a project; gives its id. `attributes` are more of its attributes."""
+        full = f"{name}-{self.suffix}-{len(self._made)}"
+        body = {"name": full, "domain_id": domain, **attributes}
         found: str = self._make("projects", "project", body)["id"]
         return found
+
+    @contextlib.contextmanager
+    def domain(self) -> Iterator[str]:
+        """Make a domain for the block; at its end all that is in it goes too."""
+        body = {"name": f"domain-{self.suffix}-{len(self._made)}"}
+        found: str = self.call("POST", "/domains", {"domain": body}).json()["domain"]["id"]
+        try:
+            yield found
+        finally:
+            self.call("PATCH", f"/domains/{found}", {"domain": {"enabled": False}})
+            self.call("DELETE", f"/domains/{found}")
 
     def role(self, name: str) -> str:
         """Give the id of a role, made if there is none."""
@@ -113,13 +136,19 @@ class Cloud:
         body = {"name": full, "password": password, "domain_id": _DOMAIN}
         found = self._make("users", "user", body)
         for role in roles:
-            path = f"/projects/{project_id}/users/{found['id']}/roles/{self.role(role)}"
-            self.call("PUT", path)
+            self.grant(found["id"], project_id, role)
         return User(self, found["id"], full, password, project_id)
 
-    def endpoint(self, kind: str, url: str) -> str:
-        """Put a service into the catalogue, in a region of this test's own; gives the region."""
-        region = f"region-{self.suffix}"
+    def grant(self, user: str, project: str | None, role: str, kind: str = "users") -> None:
+        """Give a role in a project to a user (`kind` ``groups``: to a group)."""
+        self.call("PUT", f"/projects/{project}/{kind}/{user}/roles/{self.role(role)}")
+
+    def endpoint(self, kind: str, url: str | Mapping[str, str]) -> str:
+        """Put a service into the catalogue, in a region of its own; gives the region.
+
+        `url` is that of all interfaces, or has one for each.
+        """
+        region = f"region-{self.suffix}-{len(self._made)}"
         self.call("POST", "/regions", {"region": {"id": region}})
         self.remove_later(f"/regions/{region}")
         service = self._make("services", "service", {"type": kind, "name": f"ck-{self.suffix}"})
@@ -127,7 +156,7 @@ class Cloud:
             body = {
                 "service_id": service["id"],
                 "interface": interface,
-                "url": url,
+                "url": url if isinstance(url, str) else url[interface],
                 "region_id": region,
             }
             self._make("endpoints", "endpoint", body)
@@ -153,15 +182,7 @@ class Cloud:
     def authtoken(self) -> dict[str, str]:
         """Give the options of ``[keystone_authtoken]``, for a service user made for this."""
         user = self.user(self.project("service"), ["service"], name="cloudkitty")
-        return {
-            "www_authenticate_uri": self.url,
-            "auth_type": "password",
-            "auth_url": self.url,
-            "username": user.name,
-            "password": user.password,
-            "user_domain_id": _DOMAIN,
-            "project_id": user.project_id or "",
-        }
+        return {"www_authenticate_uri": self.url, **user.options()}
 
     def call(
         self,

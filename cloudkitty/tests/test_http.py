@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,26 @@ def test_credentials_do_not_follow_to_another_host() -> None:
             assert client.get(f"{server.url}/a", {"q": "1"}).body == b"ok"
     assert "Authorization" in server.requests[0].headers
     assert "Authorization" not in other.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://u:hidden@h:99999/x",
+        "http://u:hidden@[bad/x",
+        "ftp://u:hidden@h/x",
+        "http://u:hidden@/x",
+        "//u:hidden@127.0.0.1:1/x",
+    ],
+)
+def test_a_redirect_to_nowhere_tells_no_password(location: str) -> None:
+    away = Reply(302, headers={"location": location})
+    with (
+        webserver.serving(lambda _r: away) as server,
+        pytest.raises(ck_http.Unreachable) as caught,
+    ):
+        ck_http.Client(retries=0).get(server.url, {})
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_cookies_are_not_kept() -> None:

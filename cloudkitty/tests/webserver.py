@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,13 +17,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """What came in; `fields` are those of the query string and of the form."""
+    """What came in; `fields` are those of the query string and of the form in `body`."""
 
     method: str
     path: str
     fields: Mapping[str, str]
     headers: Mapping[str, str]
     target: str = ""
+    body: bytes = b""
 
 
 @dataclass
@@ -68,8 +70,10 @@ def error(kind: str, text: str, status: int = 400) -> Reply:
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[Request], Reply]) -> Iterator[Server]:
-    """Run the server until the end of the block."""
+def serving(
+    answer: Callable[[Request], Reply], port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[Server]:
+    """Run the server until the end of the block, on a free port unless `port` is given."""
     state = Server("", answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -83,14 +87,20 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Server]:
         def do_GET(self) -> None:
             self._serve()
 
+        def do_PUT(self) -> None:
+            self._serve()
+
+        def do_DELETE(self) -> None:
+            self._serve()
+
         def do_POST(self) -> None:
             self._serve()
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)
-            form = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            fields = dict(parse_qsl(parts.query) + parse_qsl(form))
-            request = Request(self.command, parts.path, fields, dict(self.headers), self.path)
+            form = self.rfile.read(int(self.headers.get("content-length", 0)))
+            fields = dict(parse_qsl(parts.query) + parse_qsl(form.decode()))
+            request = Request(self.command, parts.path, fields, dict(self.headers), self.path, form)
             state.requests.append(request)
             reply = state.answer(request)
             body, kind = reply.body, "text/plain"
@@ -123,8 +133,10 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Server]:
         daemon_threads = True
         block_on_close = False
 
-    httpd = Quiet(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{httpd.server_port}"
+    httpd = Quiet(("127.0.0.1", port), Handler)
+    if tls is not None:
+        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
+    state.url = f"http{'s' if tls else ''}://127.0.0.1:{httpd.server_port}"
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -205,6 +205,32 @@ def test_what_promql_cannot_say(conf: dict[str, Any], message: str) -> None:
         PrometheusCollector.check_configuration(conf)
 
 
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        ({"resolution": 0}, "value must be at least 1"),
+        ({"resolution": True}, "expected int"),
+        ({"resolution": "60"}, "expected int"),
+        ({"resolution": 7}, r"the period \(3600 s\) is no multiple of it"),
+        ({"resolution": 60, "range_function": "rate"}, "does not go with range_function"),
+    ],
+)
+def test_shares_of_a_period(extra: dict[str, Any], reason: str) -> None:
+    with pytest.raises(metrics.InvalidConfiguration, match=rf"{reason}.*\['resolution'\]"):
+        PrometheusCollector.check_configuration(
+            {"metrics": {"a": {"unit": "u", "extra_args": extra}}}
+        )
+
+
+def test_on_is_a_word_in_a_join(tmp_path: Path) -> None:
+    """YAML 1.1 takes it for true."""
+    path = tmp_path / "metrics.yml"
+    path.write_text("metrics: {a: {joins: [{source: x, on: [b]}], mutate_map: {on: 1}}}")
+    found = metrics.load(str(path))["metrics"]["a"]
+    assert found["joins"] == [{"source": "x", "on": ["b"]}]
+    assert found["mutate_map"] == {True: 1}
+
+
 def test_any_name_of_a_metric_can_be_asked_for() -> None:
     assert PrometheusCollector.check_configuration({"metrics": {"volume.size": {"unit": "u"}}})
 

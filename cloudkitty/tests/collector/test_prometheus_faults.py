@@ -218,7 +218,7 @@ def test_a_broken_source_is_not_asked_for_every_scope(
     assert len(server.requests) < 25
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [401, 405, 407])
 def test_a_refusal_is_not_tried_in_halves(
     conf: cfg_fixture.Config, server: webserver.Server, status: int
 ) -> None:
@@ -227,6 +227,38 @@ def test_a_refusal_is_not_tried_in_halves(
     with pytest.raises(CollectError, match=f"HTTP {status}"):
         collector.fetch_batch("vol", BatchQuery(["a", "b", "c"], [TEN], HOUR))
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_gateway_that_refuses_some_scopes_does_not_stop_the_others(
+    conf: cfg_fixture.Config, server: webserver.Server, status: int
+) -> None:
+    server.answer = lambda r: Reply(status, "no") if "s2" in scopes_of(r) else honest(r)
+    collector = build(conf, server.url, {"vol": {"unit": "GiB"}})
+    scopes = [f"s{i}" for i in range(10)]
+    with pytest.raises(BatchFailure) as caught:
+        collector.fetch_batch("vol", BatchQuery(scopes, [TEN], HOUR))
+    assert set(caught.value.failed) == {"s2"}
+    server.answer = lambda _request: Reply(status, "no")
+    server.requests.clear()
+    with pytest.raises(CollectError, match=f"HTTP {status}"):
+        collector.fetch_batch("vol", BatchQuery([f"s{i}" for i in range(200)], [TEN], HOUR))
+    assert len(server.requests) < 15
+
+
+def test_an_answer_that_no_aggregation_gives(
+    conf: cfg_fixture.Config, server: webserver.Server
+) -> None:
+    collector = build(conf, server.url, {"vol": {"unit": "GiB", "groupby": ["id"]}})
+    one = ({"project_id": "a", "id": "1"}, "1")
+    for reply, reason in (
+        (webserver.vector(one, one), "a series twice: {'project_id': 'a', 'id': '1'}"),
+        (webserver.vector(({"project_id": "z"}, "1")), "a series of scope 'z', which was not"),
+        (webserver.vector(({"project_id": "a", "id": ["1"]}, "1")), "not a series of numbers"),  # type: ignore[dict-item]
+    ):
+        server.answer = lambda _request, reply=reply: reply  # type: ignore[misc]
+        with pytest.raises(CollectError, match=f"metric 'vol': .*{re.escape(reason)}"):
+            collector.fetch_batch("vol", BATCH)
 
 
 def test_nobody_listens(conf: cfg_fixture.Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +276,7 @@ def test_a_source_that_goes_away_in_the_middle_keeps_what_was_had(
     def answer(request: Request) -> Reply:
         if len(scopes_of(request)) > 1:
             return webserver.error("execution", "too much", 422)
-        return honest(request) if "a" in scopes_of(request) else Reply(403, "go away")
+        return honest(request) if "a" in scopes_of(request) else Reply(401, "go away")
 
     server.answer = answer
     collector = build(conf, server.url, {"vol": {"unit": "GiB"}})

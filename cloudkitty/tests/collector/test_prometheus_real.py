@@ -73,6 +73,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     "function": {"groupby": ["id"], "extra_args": {"query_function": "floor"}},
     "suffix": {"groupby": ["id"], "extra_args": {"query_suffix": "> 2000"}},
     "prefix": {"groupby": ["id"], "extra_args": {"query_prefix": "1 -"}},
+    "shares": {"groupby": ["id"], "extra_args": {"resolution": 60}},
     "converted": {"groupby": ["id"], "factor": "1/3", "offset": -7, "mutate": "CEIL"},
 }
 

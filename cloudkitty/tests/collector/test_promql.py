@@ -55,3 +55,12 @@ def test_any_name_of_a_metric_can_be_asked_for() -> None:
     assert promql.select("node:cpu:rate5m", 'a="b"') == 'node:cpu:rate5m{a="b"}'
     assert promql.select("volume.size", 'a="b"') == '{__name__="volume.size",a="b"}'
     assert promql.select('up{a="b"} or x', "c") == '{__name__="up{a=\\"b\\"} or x",c}'
+
+
+def test_shares_of_a_period() -> None:
+    """With a look at every whole minute the range holds as many looks as the period has minutes."""
+    extra = {"aggregation_method": "sum", "query_prefix": "", "query_suffix": "", "resolution": 60}
+    definition = {"groupby": ["p"], "metadata": [], "extra_args": extra}
+    assert promql.MetricQuery.of("vol", definition).render('p="a"', 3600) == (
+        'sum((sum_over_time(vol{p="a"}[3599s:60s]) * 60 / 3600)) by (p)'
+    )

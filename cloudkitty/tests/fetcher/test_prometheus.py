@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,49 @@ def test_no_list_rather_than_a_wrong_one(
     server.answer = lambda _request: reply
     with pytest.raises(PrometheusFetcherError, match=reason):
         build(conf, server.url).get_tenants()
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({}, "max(last_over_time(openstack_identity_project_info[14400s])) by (project_id)"),
+        (
+            {"lookback": 60, "filters": {"a": "b"}, "scope_attribute": "id"},
+            'max(last_over_time(openstack_identity_project_info{a="b"}[60s])) by (id)',
+        ),
+        ({"lookback": 0}, None),
+        ({"metric": "sum(info) by (project_id)"}, None),
+    ],
+)
+def test_the_query_for_the_recent_past(
+    conf: cfg_fixture.Config,
+    server: webserver.Server,
+    options: dict[str, Any],
+    query: str | None,
+) -> None:
+    server.answer = lambda _request: webserver.vector(
+        ({options.get("scope_attribute", "project_id"): "a"}, "1")
+    )
+    assert build(conf, server.url, **options).get_recent() == (["a"] if query else [])
+    assert [r.fields for r in server.requests] == ([{"query": query}] if query else [])
+
+
+@pytest.mark.service
+def test_a_scope_that_ended_an_hour_ago(conf: cfg_fixture.Config, tmp_path: Path) -> None:
+    """It is not there any more, but its last periods are not rated yet."""
+    now = int(time.time())
+    ends = {"here": 0, "ended": 3600, "long-gone": 5 * 3600}
+    family = prometheus.Family(
+        "info",
+        [
+            ({"project_id": scope}, [(now - end - k * 60, 1) for k in range(9, -1, -1)])
+            for scope, end in ends.items()
+        ],
+    )
+    with prometheus.running(prometheus.openmetrics([family]), tmp_path) as url:
+        fetcher = build(conf, url, metric="info")
+        assert fetcher.get_tenants() == ["here"]
+        assert fetcher.get_recent() == ["ended", "here"]
 
 
 @pytest.mark.service
