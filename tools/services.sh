@@ -10,9 +10,10 @@
 #   tools/services.sh status | env       what runs; `eval "$(tools/services.sh env)"` in a shell
 #   tools/services.sh wipe               stop and remove everything
 #
-# NAME: postgresql mariadb rabbitmq keystone (default: all). Prometheus is only installed: the tests start
-# their own. Keystone comes from PyPI into a virtual environment of its own, with SQLite. So do the
-# clients of the API, together with Keystone: nobody uses them without it.
+# NAME: postgresql mariadb rabbitmq keystone gnocchi (default: all). Prometheus is only installed: the
+# tests start their own. Keystone and Gnocchi come from PyPI (services_pypi.sh); gnocchi brings
+# postgresql and keystone along, keystone the clients of the API and tempest: nobody uses them
+# without it.
 # Everything is kept below CLOUDKITTY_SERVICES_HOME (default ${TMPDIR:-/tmp}/cloudkitty-services-UID).
 # Nothing of the distribution's own clusters is touched, no system service is started.
 # The servers trade durability for speed unless CLOUDKITTY_SERVICES_DURABLE=1 (for benchmarks).
@@ -21,10 +22,8 @@ set -u
 
 HOME_DIR=${CLOUDKITTY_SERVICES_HOME:-${TMPDIR:-/tmp}/cloudkitty-services-$(id -u)}
 DURABLE=${CLOUDKITTY_SERVICES_DURABLE:-0}
-SERVICES="keystone postgresql mariadb rabbitmq"
+SERVICES="keystone gnocchi postgresql mariadb rabbitmq"
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
-# Nobody else can reach it; the password is part of the URL that `env` prints.
-KEYSTONE_PASSWORD=cloudkitty
 
 say() { echo "services: $*" >&2; }
 is_root() { [ "$(id -u)" = 0 ]; }
@@ -77,7 +76,7 @@ have() {
         mariadb) [ -n "$(mariadb_bin)" ] ;;
         rabbitmq) [ -x $RABBITMQ_BIN/rabbitmq-server ] && command -v epmd >/dev/null ;;
         prometheus) command -v prometheus >/dev/null && command -v promtool >/dev/null ;;
-        python | keystone) python3 -c 'import ensurepip' 2>/dev/null ;;
+        python | keystone | gnocchi) python3 -c 'import ensurepip' 2>/dev/null ;;
         make | git) command -v "$1" >/dev/null ;;
     esac
 }
@@ -86,7 +85,7 @@ package() {
         postgresql) echo postgresql ;;
         mariadb) echo mariadb-server ;;
         rabbitmq) echo rabbitmq-server ;;
-        python | keystone) echo python3 python3-venv ;;
+        python | keystone | gnocchi) echo python3 python3-venv ;;
         *) echo "$1" ;;
     esac
 }
@@ -137,7 +136,7 @@ free_port() {
 }
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# launch NAME USER PORT COMMAND...: in a session of its own, then wait for the port.
+# launch NAME USER PORT COMMAND...: in a session of its own, then wait for the port, if it has one.
 launch() {
     local name=$1 user=$2 port=$3 pid try
     shift 3
@@ -147,6 +146,7 @@ launch() {
     setsid "$@" >>"$HOME_DIR/log/$name.log" 2>&1 </dev/null &
     pid=$!
     echo "$pid $(born "$pid") $port" >"$HOME_DIR/run/$name"
+    [ -n "$port" ] || return 0
     for try in $(seq 300); do
         answers "$port" && return 0
         running "$name" || break
@@ -159,7 +159,11 @@ launch() {
 }
 
 halt() {
-    local pid try
+    local pid try other=
+    if [ "$1" = gnocchi ]; then
+        halt gnocchi-metricd &
+        other=$!
+    fi
     if running "$1"; then
         pid=$(cut -d' ' -f1 "$HOME_DIR/run/$1")
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
@@ -172,6 +176,7 @@ halt() {
     fi
     rm -f "$HOME_DIR/run/$1"
     if [ "$1" = rabbitmq ]; then halt epmd; fi
+    [ -z "$other" ] || wait "$other"
 }
 
 # ---- the servers ------------------------------------------------------------------------------
@@ -247,112 +252,43 @@ start_rabbitmq() {
     return 1
 }
 
-keystone_manage() {
-    "$HOME_DIR/keystone/venv/bin/keystone-manage" --config-file "$HOME_DIR/keystone/keystone.conf" "$@"
-}
-
-# The installation and an empty database; nothing when it is there already.
-make_keystone() {
-    local home=$HOME_DIR/keystone me group
-    [ -e "$home/made" ] && return 0
-    me=$(id -un) group=$(id -gn)
-    say "installing: keystone (PyPI)"
-    rm -rf "$home" && mkdir -p "$home" && chmod 700 "$home" || return 1
-    python3 -m venv "$home/venv" || return 1
-    # gunicorn serves it: uWSGI would need a compiler.
-    "$home/venv/bin/pip" --disable-pip-version-check -q install "keystone>=27" "gunicorn>=22" || return 1
-    cat >"$home/keystone.conf" <<END
-[DEFAULT]
-use_stderr = true
-[database]
-connection = sqlite:///$home/keystone.sqlite
-[token]
-provider = fernet
-[fernet_tokens]
-key_repository = $home/fernet
-[fernet_receipts]
-key_repository = $home/fernet
-[credential]
-key_repository = $home/credential
-[identity]
-password_hash_rounds = 4
-END
-    keystone_manage db_sync \
-        && keystone_manage fernet_setup --keystone-user "$me" --keystone-group "$group" \
-        && keystone_manage credential_setup --keystone-user "$me" --keystone-group "$group" \
-        || return 1
-    touch "$home/made"
-}
-
-start_keystone() {
-    local port url home=$HOME_DIR/keystone
-    port=$(free_port) url=http://127.0.0.1:$port/v3
-    {
-        # Again and again, because its catalogue has the port.
-        make_keystone && keystone_manage bootstrap --bootstrap-password "$KEYSTONE_PASSWORD" \
-            --bootstrap-region-id RegionOne --bootstrap-service-name keystone \
-            --bootstrap-admin-url "$url" --bootstrap-internal-url "$url" --bootstrap-public-url "$url"
-    } >"$HOME_DIR/log/make-keystone.log" 2>&1 </dev/null || {
-        tail -n 5 "$HOME_DIR/log/make-keystone.log" >&2
-        say "keystone could not be made (see $HOME_DIR/log/make-keystone.log)"
-        return 1
-    }
-    # One request at a time: two that write at once find the SQLite database locked.
-    # Keystone would take arguments of gunicorn's command line for its own.
-    echo 'wsgi_app = "keystone.wsgi.api:application"' >"$home/gunicorn.conf.py"
-    launch keystone "$(id -un)" "$port" env OS_KEYSTONE_CONFIG_FILES="$home/keystone.conf" \
-        GUNICORN_CMD_ARGS="--config $home/gunicorn.conf.py --bind 127.0.0.1:$port --preload --workers 1 --threads 1" \
-        "$home/venv/bin/gunicorn"
-}
-
-# The command line clients, in an environment of their own; nothing when they are there already.
-make_clients() {
-    local home=$HOME_DIR/clients
-    [ -e "$home/made" ] && return 0
-    say "installing: clients of the API (PyPI)"
-    rm -rf "$home"
-    {
-        python3 -m venv "$home" && "$home/bin/pip" --disable-pip-version-check -q install \
-            "python-cloudkittyclient==6.2.*" "python-openstackclient>=7"
-    } >"$HOME_DIR/log/make-clients.log" 2>&1 </dev/null || {
-        tail -n 5 "$HOME_DIR/log/make-clients.log" >&2
-        say "the clients could not be installed (see $HOME_DIR/log/make-clients.log)"
-        return 1
-    }
-    touch "$home/made"
-}
-
 start() {
-    local name rc=0 later=
+    local name rc=0 later=()
+    case " $* " in *" gnocchi "*) set -- keystone postgresql "$@" ;; esac
     install "$@" prometheus || rc=1
-    for name in "$@"; do
-        if running "$name"; then
-            if [ "$name" = keystone ]; then make_clients || rc=1; fi
-            continue
-        fi
-        if ! have "$name"; then
-            rc=1
-            continue
-        fi
-        if [ "$name" = keystone ]; then # half a minute the first time: meanwhile the others
-            { start_keystone && make_clients; } &
-            later=$!
-        else
-            "start_$name" || rc=1
-        fi
+    # What comes from PyPI takes half a minute the first time: meanwhile the others.
+    for name in $(from_pypi "$@"); do
+        have keystone && make_pip || { rc=1 && break; }
+        { provide "$name" && { [ "$name" != keystone ] || running keystone || start_keystone; }; } &
+        later+=($!)
     done
-    [ -z "$later" ] || wait "$later" || rc=1
+    for name in "$@"; do
+        case $name in keystone | gnocchi) continue ;; esac
+        running "$name" && continue
+        if have "$name"; then "start_$name" || rc=1; else rc=1; fi
+    done
+    for name in "${later[@]}"; do wait "$name" || rc=1; done
+    # It needs two of the others.
+    case " $* " in *" gnocchi "*) gnocchi_current || start_gnocchi || rc=1 ;; esac
     return $rc
 }
 
 print_env() {
     running postgresql && echo "export CLOUDKITTY_TEST_POSTGRESQL_URL=postgresql+psycopg2://cloudkitty@127.0.0.1:$(port_of postgresql)/postgres"
     running keystone && echo "export CLOUDKITTY_TEST_KEYSTONE_URL=http://admin:$KEYSTONE_PASSWORD@127.0.0.1:$(port_of keystone)/v3"
+    if running gnocchi; then
+        echo "export CLOUDKITTY_TEST_GNOCCHI_URL=http://127.0.0.1:$(port_of gnocchi)"
+        echo "export CLOUDKITTY_TEST_GNOCCHI_KEYSTONE_URL=http://127.0.0.1:$(port_of gnocchi)/metric"
+    fi
+    [ -e "$HOME_DIR/tempest/made" ] && echo "export CLOUDKITTY_TEST_TEMPEST=$HOME_DIR/tempest"
     [ -e "$HOME_DIR/clients/made" ] && echo "export CLOUDKITTY_TEST_CLIENTS=$HOME_DIR/clients"
     running mariadb && echo "export CLOUDKITTY_TEST_MYSQL_URL=mysql+pymysql://root@127.0.0.1:$(port_of mariadb)/mysql"
     running rabbitmq && echo "export CLOUDKITTY_TEST_RABBITMQ_URL=rabbit://guest:guest@127.0.0.1:$(port_of rabbitmq)/"
     return 0
 }
+
+# shellcheck source=tools/services_pypi.sh
+. "$(dirname "${BASH_SOURCE[0]}")/services_pypi.sh"
 
 command=${1:-}
 [ $# -gt 0 ] && shift
@@ -370,7 +306,11 @@ case $command in
         print_env
         exit $rc
         ;;
-    stop) for name in "$@"; do halt "$name"; done ;;
+    stop)
+        # All at once: each takes seconds.
+        for name in "$@"; do halt "$name" & done
+        wait
+        ;;
     status)
         for name in "$@"; do
             if running "$name"; then echo "$name: port $(port_of "$name")"; else echo "$name: down"; fi
@@ -382,13 +322,13 @@ case $command in
         for name in "$@"; do
             halt "$name"
             rm -rf "${HOME_DIR:?}/$name" "$HOME_DIR/log/$name.log"
-            if [ "$name" = keystone ]; then rm -rf "${HOME_DIR:?}/clients"; fi
+            if [ "$name" = keystone ]; then rm -rf "${HOME_DIR:?}/clients" "${HOME_DIR:?}/tempest"; fi
         done
-        [ -n "$(ls "$HOME_DIR/run")" ] || rm -rf "${HOME_DIR:?}/run" "$HOME_DIR/log"
+        [ -n "$(ls "$HOME_DIR/run")" ] || rm -rf "${HOME_DIR:?}/run" "$HOME_DIR/log" "$HOME_DIR/pip"
         rmdir "$HOME_DIR" 2>/dev/null || true
         ;;
     *)
-        sed -n '4,19s/^# \{0,1\}//p' "$0" >&2
+        sed -n '4,20s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
 esac

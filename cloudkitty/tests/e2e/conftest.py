@@ -10,6 +10,7 @@ import pytest
 
 from cloudkitty.tests import prometheus
 from cloudkitty.tests.e2e import cloud as clouds
+from cloudkitty.tests.e2e import rating_service as service
 from cloudkitty.tests.e2e.processes import Site
 
 
@@ -24,6 +25,13 @@ def source(cloud: clouds.Cloud, tmp_path_factory: pytest.TempPathFactory) -> Ite
     directory = tmp_path_factory.mktemp("prometheus")
     with prometheus.running(prometheus.openmetrics(cloud.history()), directory) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rating_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[service.Service]:
+    """API and processor behind a real Keystone, for clients."""
+    with service.serving(tmp_path_factory.mktemp("service")) as running:
+        yield running
 
 
 @pytest.fixture

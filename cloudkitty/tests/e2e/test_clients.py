@@ -6,44 +6,19 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from cloudkitty.tests import keystone, services
-from cloudkitty.tests.api import pipeline
-from cloudkitty.tests.conformance import server
+from cloudkitty.tests import services
 from cloudkitty.tests.e2e import clients
 from cloudkitty.tests.e2e.clients import Shell
+from cloudkitty.tests.e2e.rating_service import Service
 from cloudkitty.tests.keystone import Cloud, User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.service]
 
-CONFIGURATION = """
-[DEFAULT]
-auth_strategy = keystone
-api_paste_config = {paste}
-[api]
-workers = 1
-[collect]
-collector = prometheus
-metrics_conf = {metrics}
-[database]
-connection = sqlite:///{directory}/ck.sqlite
-[orchestrator]
-coordination_url = file://{directory}/locks
-max_workers_reprocessing = 0
-[fetcher]
-backend = source
-[fetcher_source]
-sources = nobody
-[collector_prometheus]
-prometheus_url = http://127.0.0.1:9/api/v1
-[keystone_authtoken]
-{authtoken}
-"""
 FEBRUARY = ("-b", "2026-02-01T00:00:00Z", "-e", "2026-03-01T00:00:00Z")
 SCRIPT = Path(__file__).with_name("client_script.py")
 
@@ -96,23 +71,9 @@ def frames(projects: list[str], metric: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(rating_service: Service) -> Site:
     services.env(clients.VARIABLE)
-    directory = tmp_path_factory.mktemp("clients")
-    with keystone.cloud() as cloud:
-        options = "\n".join(f"{name} = {value}" for name, value in cloud.authtoken().items())
-        config = directory / "cloudkitty.conf"
-        config.write_text(
-            CONFIGURATION.format(
-                paste=pipeline.SHIPPED,
-                metrics=pipeline.SHIPPED.with_name("prom_metrics.yml"),
-                directory=directory,
-                authtoken=options,
-            )
-        )
-        # It carries out resets; there is nothing to rate.
-        with server.serving(config) as url, server.processing(config):
-            yield Site(url, cloud)
+    return Site(rating_service.url, rating_service.cloud)
 
 
 @pytest.mark.parametrize("version", [1, 2])
