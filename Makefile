@@ -4,7 +4,7 @@
 #   make run     try it: a demo cloud, rated, in the foreground until Ctrl-C
 #                PROMETHEUS_URL=http://...   usage from your own Prometheus instead of the demo
 #                SCOPE_KEY=label             the label that says whose usage it is
-#                METRICS=path                your own metrics.yml
+#                METRICS=path                your own metrics.yml, or one of etc/cloudkitty
 #                API_PORT=8889               where the API listens
 #   make test    the tests; ARGS="-k hashmap" goes to pytest
 #   make lint    ruff, mypy, release notes

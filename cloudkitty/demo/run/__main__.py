@@ -27,6 +27,7 @@ from cloudkitty.demo.run.settings import (
     DEMO_PORT,
     Settings,
     UsageError,
+    api_arguments,
     free_port,
     from_environment,
     write_configuration,
@@ -104,8 +105,8 @@ def _start(settings: Settings, processes: Processes) -> tuple[Api, int]:
         processes.start("demo", command)
         _wait(processes, lambda: Api(f"http://127.0.0.1:{port}/-/ready").alive(), "the demo cloud")
     url = settings.api_url(port)
-    metric, scopes = source.fetcher_metric(settings, url, found)
-    configuration = write_configuration(settings, port, metric)
+    scopes = source.scopes(settings, url, found)
+    configuration = write_configuration(settings, port, scopes.metric, scopes.label)
     _say(f"Database       {settings.directory}/cloudkitty.sqlite")
     common = ["--config-file", str(configuration)]
     processes.once("dbsync", [_program("dbsync"), *common, "upgrade"])
@@ -113,13 +114,21 @@ def _start(settings: Settings, processes: Processes) -> tuple[Api, int]:
     api_port = free_port(_api_port())
     api = Api(f"http://127.0.0.1:{api_port}")
     _say(f"API            {api.url}")
-    listen = ["--host", "127.0.0.1", "--port", str(api_port), "--workers", "2"]
-    processes.start("api", [_program("api"), *common, *listen])
+    processes.start("api", [_program("api"), *common, *api_arguments(api_port)])
     _wait(processes, api.alive, "the API")
     _price(settings, api, source.units(found))
-    _say(f"Processor      rating {scopes} projects since {progress.month_start():%Y-%m-%d}")
+    _say(
+        f"Processor      rating {scopes.count} {_whose(settings)}s since "
+        f"{progress.month_start():%Y-%m-%d}"
+    )
     processes.start("processor", [_program("processor"), *common])
-    return api, scopes
+    return api, scopes.count
+
+
+def _whose(settings: Settings) -> str:
+    """Give what a scope is called."""
+    key = settings.scope_key
+    return "project" if key.startswith(("project", "tenant")) else key.removesuffix("_id")
 
 
 def _price(settings: Settings, api: Api, units: dict[str, str]) -> None:
@@ -136,7 +145,8 @@ def _price(settings: Settings, api: Api, units: dict[str, str]) -> None:
 
 def _show(settings: Settings, processes: Processes, api: Api, scopes: int) -> None:
     """Wait for the data and show them; twice when catching up takes long."""
-    units = source.units(source.definitions(settings))
+    found = source.definitions(settings)
+    units = source.units(found)
     name_key = "project_name" if settings.prometheus is None else None
     first_look = time.monotonic() + FIRST_LOOK
     shown = False
@@ -149,8 +159,9 @@ def _show(settings: Settings, processes: Processes, api: Api, scopes: int) -> No
             if rows or state.complete:
                 _clear()
                 month = progress.month_start()
-                title = f"{settings.scope_key.removesuffix('_id')}, {month:%Y-%m}"
-                _say("\n" + (report.table(rows, units, title) if rows else _nothing(settings)))
+                title = f"{_whose(settings)}, {month:%Y-%m}"
+                text = report.table(rows, units, title, source.flows(found))
+                _say("\n" + (text if rows else _nothing(settings)))
                 shown = True
             if state.complete:
                 _say(f"\nRated in {time.monotonic() - started:.0f} s.", end=" ")
@@ -173,7 +184,7 @@ def _nothing(settings: Settings) -> str:
 def _progress(state: progress.Progress) -> None:
     if sys.stdout.isatty():
         upto = f", all of them up to {state.oldest:%Y-%m-%d %H:%M}" if state.oldest else ""
-        _say(f"\r\x1b[KRating ... {state.done} of {state.scopes} projects done{upto}", end="")
+        _say(f"\r\x1b[KRating ... {state.done} of {state.scopes} done{upto}", end="")
 
 
 def _clear() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,15 +48,17 @@ def _pages(api: Api, groupby: str) -> Iterator[dict[str, Any]]:
             return
 
 
-def table(found: Sequence[Row], units: Mapping[str, str], title: str) -> str:
-    """Give the table as text; quantities are sums over hours."""
+def table(
+    found: Sequence[Row], units: Mapping[str, str], title: str, flows: Container[str] = ()
+) -> str:
+    """Give the table as text; quantities are sums over hours, those of `flows` plain sums."""
     totals: dict[str, float] = defaultdict(float)
     for row in found:
         for name, quantity in row.quantities.items():
             totals[name] += quantity
     names = [name for name in units if name in totals][:COLUMNS]
     head = [title, *names, "cost"]
-    below = ["", *(f"{units[name]}·h" for name in names), ""]
+    below = ["", *(units[name] if name in flows else f"{units[name]}·h" for name in names), ""]
     body = [
         [row.name, *(_number(row.quantities.get(name)) for name in names), f"{row.cost:,.2f}"]
         for row in found

@@ -19,8 +19,14 @@ import cloudkitty
 PACKAGE: Final = Path(cloudkitty.__file__).parent
 DEMO_METRICS: Final = PACKAGE / "demo" / "metrics.yml"
 DEMO_SCOPE_KEY: Final = "project_id"
-#: Labels of the shipped prom_metrics.yml.
-EXPORTER_SCOPE_KEY: Final = "tenant_id"
+#: Files of ``etc/cloudkitty`` -> the scope key that each is written for.
+SCOPE_KEYS: Final = {
+    "metrics_kubernetes.yml": "namespace",
+    "metrics_libvirt_exporter.yml": "project_id",
+    "metrics_node_exporter.yml": "instance",
+    "metrics_openstack_exporter.yml": "tenant_id",
+    "prom_metrics.yml": "tenant_id",
+}
 API_PORT: Final = 8889
 DEMO_PORT: Final = 9190
 #: The demo is rated up to the last hour that has ended; a Prometheus of one's own may be late.
@@ -90,8 +96,7 @@ def from_environment(environ: Mapping[str, str], home: Path) -> Settings:
     path = Path(metrics).expanduser().absolute() if metrics else shipped("prom_metrics.yml")
     if not path.is_file():
         raise UsageError(f"METRICS={metrics}: no such file")
-    if not key:
-        key = DEMO_SCOPE_KEY if metrics else EXPORTER_SCOPE_KEY
+    key = key or SCOPE_KEYS.get(path.name, DEMO_SCOPE_KEY)
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", key):
         raise UsageError(f"SCOPE_KEY={key}: not the name of a label")
     # Other source or other scopes: another history, so another database.
@@ -123,7 +128,14 @@ def free_port(wanted: int) -> int:
     raise UsageError("no free port on 127.0.0.1")
 
 
-def write_configuration(settings: Settings, source_port: int, fetcher_metric: str) -> Path:
+def api_arguments(port: int) -> list[str]:
+    """Give how ``cloudkitty-api`` is to listen: for this machine alone, as nobody is asked who."""
+    return ["--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
+
+
+def write_configuration(
+    settings: Settings, source_port: int, fetcher_metric: str, scope_attribute: str
+) -> Path:
     """Write the configuration file of everything that is started, and give its path."""
     url = settings.api_url(source_port)
     connection: dict[str, object] = {"prometheus_url": url}
@@ -147,7 +159,7 @@ def write_configuration(settings: Settings, source_port: int, fetcher_metric: st
         "fetcher": {"backend": "prometheus"},
         "fetcher_prometheus": {
             "metric": fetcher_metric,
-            "scope_attribute": settings.scope_key,
+            "scope_attribute": scope_attribute,
             **connection,
         },
         # Leases in the database are all that one machine needs.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import signal
@@ -61,6 +62,17 @@ def _processes() -> list[str]:
     return found
 
 
+def _listening(port: int) -> list[str]:
+    """Addresses of this machine on which somebody listens on a port, each once."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path("/proc/net", name).read_text().splitlines()[1:]:
+            address, number = line.split()[1].split(":")
+            if line.split()[3] == "0A" and int(number, 16) == port:
+                found.add(str(ipaddress.ip_address(bytes.fromhex(address)[::-1])))
+    return sorted(found)
+
+
 def test_the_demo_twice(tmp_path: Path) -> None:
     directory = tmp_path / "run"
     if progress.last_due(from_environment({}, tmp_path)) < progress.month_start():
@@ -73,6 +85,7 @@ def test_the_demo_twice(tmp_path: Path) -> None:
             line = re.search(rf"^{project} .* ([\d,]+\.\d\d)$", shown, re.MULTILINE)
             assert line, project
             assert float(line[1].replace(",", "")) > 0, project
+        assert _listening(int(api[1].rpartition(":")[2])) == ["127.0.0.1"]
         scopes = requests.get(f"{api[1]}/v2/scope", timeout=30).json()["results"]
         assert len(scopes) == len(PROJECTS)
         end = min(one["last_processed_timestamp"] for one in scopes)

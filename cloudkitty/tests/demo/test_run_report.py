@@ -31,6 +31,12 @@ def test_table() -> None:
     ]
 
 
+def test_what_was_moved_is_no_state() -> None:
+    text = table([Row("a", 1.0, {"net": 2.0})], {"net": "GB"}, "namespace", {"net"})
+
+    assert text.splitlines()[1].split() == ["GB"]
+
+
 def test_the_newest_period_that_is_due(tmp_path: Path) -> None:
     settings = from_environment({}, tmp_path)
     hour = dt.datetime(2026, 11, 5, 10, tzinfo=dt.UTC)

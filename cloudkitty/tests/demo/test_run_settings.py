@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from oslo_config import cfg
 
 from cloudkitty import conf as ck_conf
+from cloudkitty.cli.api import _OPTIONS
 from cloudkitty.demo.run import settings as run_settings
 from cloudkitty.demo.run import source
 from cloudkitty.demo.run.settings import UsageError, from_environment, write_configuration
@@ -50,6 +52,18 @@ def test_a_prometheus_of_ones_own(url: str, api: str, tmp_path: Path) -> None:
     assert settings.credentials() == (("u", "p@x") if "@" in url else None)
 
 
+@pytest.mark.parametrize("name", run_settings.SCOPE_KEYS)
+def test_a_ready_made_file_knows_its_scope_key(name: str, tmp_path: Path) -> None:
+    environ = {"PROMETHEUS_URL": "http://p", "METRICS": str(run_settings.shipped(name))}
+
+    settings = from_environment(environ, tmp_path)
+
+    assert settings.scope_key == run_settings.SCOPE_KEYS[name]
+    assert source.definitions(settings)
+    chosen = from_environment(environ | {"SCOPE_KEY": "mine"}, tmp_path)
+    assert chosen.scope_key == "mine"
+
+
 def test_each_source_and_scope_key_has_a_directory_of_its_own(tmp_path: Path) -> None:
     directories = {
         from_environment({"PROMETHEUS_URL": url, "SCOPE_KEY": key}, tmp_path).directory
@@ -88,7 +102,7 @@ def test_a_source_that_does_not_answer_is_named(tmp_path: Path) -> None:
     settings = from_environment({"PROMETHEUS_URL": f"http://127.0.0.1:{port}"}, tmp_path)
 
     with pytest.raises(UsageError, match=f"no usable answer from http://127.0.0.1:{port}"):
-        source.fetcher_metric(settings, settings.api_url(0), {"m": {}})
+        source.scopes(settings, settings.api_url(0), {"m": {}})
 
 
 def test_the_configuration_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
@@ -98,16 +112,30 @@ def test_the_configuration_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     settings = from_environment(environ, tmp_path)
     settings.directory.mkdir()
 
-    path = write_configuration(settings, 0, "m")
+    path = write_configuration(settings, 0, "m", "name")
 
     assert path.stat().st_mode & 0o077 == 0
     conf = cfg.ConfigOpts()
     ck_conf.register_opts(conf)
     conf(["--config-file", str(path)], project="x")
-    assert conf.collect.scope_key == conf.fetcher_prometheus.scope_attribute == "ns"
+    assert conf.collect.scope_key == "ns"
+    assert (conf.fetcher_prometheus.metric, conf.fetcher_prometheus.scope_attribute) == (
+        "m",
+        "name",
+    )
     assert conf.collector_prometheus.prometheus_url == "http://h:1/api/v1"
     assert conf.fetcher_prometheus.prometheus_password == "p$w"
     assert conf.orchestrator.coordination_url == ""
+
+
+def test_the_api_is_for_this_machine_alone() -> None:
+    """It asks nobody who they are."""
+    conf = cfg.ConfigOpts()
+    conf.register_cli_opts(_OPTIONS)
+    conf(run_settings.api_arguments(8889), project="x")
+
+    assert ipaddress.ip_address(conf.listen_host).is_loopback
+    assert conf.port == 8889
 
 
 def test_a_port_in_use_is_not_taken() -> None:
