@@ -14,7 +14,7 @@ from typing import Any
 from oslo_config import cfg
 
 from cloudkitty import service
-from cloudkitty.cli import database, modules
+from cloudkitty.cli import database, modules, upgrade
 
 
 def main() -> int:
@@ -33,14 +33,17 @@ def _body() -> None:
 def _upgrade(args: Any) -> None:
     revision = args.revision or "head"
     if args.module:
-        modules.migration(args.module).upgrade(revision)
-        return
-    if revision not in {"head", "base"}:
+        found = {args.module: modules.migration(args.module)}
+    elif revision in {"head", "base"}:
+        found = modules.migrations()
+    else:
         raise service.Refused(
             f"MultipleModulesRevisions: Can't apply revision {revision} to multiple modules."
         )
-    for migration in modules.migrations().values():
-        migration.upgrade(revision)
+    if args.dry_run:
+        upgrade.dry_run(found, cfg.CONF.database.connection, whole=not args.module)
+    else:
+        upgrade.upgrade(found, revision, whole=not args.module)
 
 
 def _version(args: Any) -> None:
@@ -64,9 +67,14 @@ _COMMANDS = {
 
 
 def _add_commands(subparsers: Any) -> None:
-    upgrade = subparsers.add_parser("upgrade", help="bring the tables to the newest revision")
-    _add_revision(upgrade)
-    _add_module(upgrade, required=False)
+    newest = subparsers.add_parser("upgrade", help="bring the tables to the newest revision")
+    _add_revision(newest)
+    _add_module(newest, required=False)
+    newest.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what is there and what would be done, and change nothing",
+    )
     version = subparsers.add_parser("version", help="print the revision of a module's tables")
     _add_module(version)
     stamp = subparsers.add_parser("stamp", help="record a revision without migrating")
@@ -91,7 +99,8 @@ def _add_module(parser: argparse.ArgumentParser, *, required: bool = True) -> No
         "--module",
         nargs=None if required else "?",
         required=required,
-        help="'cloudkitty' for the core tables, or the name of a rating module",
+        help="'cloudkitty' for the core tables, the name of a rating module, 'storage_states', or "
+        "the name of an SQL storage's tables: 'storage_sqlalchemy', 'storage_v2_sqlalchemy'",
     )
 
 

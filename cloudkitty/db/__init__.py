@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from oslo_db import exception
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
@@ -52,6 +53,15 @@ def get_engine() -> Engine:
     """Give the engine of ``[database] connection``."""
     engine: Engine = _manager.writer.get_engine()
     return engine
+
+
+def in_session() -> bool:
+    """Whether this thread is inside of ``session_for_read`` or ``session_for_write``."""
+    try:
+        found: Session | None = _context.session
+    except exception.NoEngineContextEstablished:
+        return False
+    return found is not None
 
 
 @contextmanager

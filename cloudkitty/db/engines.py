@@ -104,10 +104,16 @@ def begin_write(session: Session) -> None:
         take_sqlite_write_lock(session.connection())
 
 
-def take_sqlite_write_lock(connection: Connection) -> None:
-    """Make the transaction that `connection` has just begun on SQLite a writing one."""
+def take_sqlite_write_lock(connection: Connection, *, foreign_keys: bool = True) -> None:
+    """Make the transaction that `connection` has just begun on SQLite a writing one.
+
+    Without `foreign_keys` the connection does not look after them any more.
+    """
     # oslo.db has begun a deferred transaction, which nothing has happened in yet.
     connection.exec_driver_sql("ROLLBACK")
+    if not foreign_keys:
+        # Does nothing inside of a transaction.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -9,15 +9,19 @@ share the one beside the core's migrations.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import alembic.command
 import alembic.config
+from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy.engine import Connection
 
 SHARED_ENVIRONMENT: Final = Path(__file__).parent / "migrations"
 
@@ -108,6 +112,28 @@ def revisions(config: alembic.config.Config) -> frozenset[str]:
     """Give every revision that the history has a file for."""
     script = ScriptDirectory.from_config(config)
     return frozenset(item.revision for item in script.walk_revisions())
+
+
+def pending(config: alembic.config.Config, recorded: str | None) -> list[Any]:
+    """Give the modules of the migrations after the revision `recorded`, in order."""
+    script = ScriptDirectory.from_config(config)
+    newer = script.iterate_revisions("head", recorded or "base")
+    return [item.module for item in reversed(list(newer))]
+
+
+def check_target(config: alembic.config.Config, revision: str | None) -> None:
+    """Raise MigrationError unless `revision` is one of the history."""
+    try:
+        ScriptDirectory.from_config(config).get_revisions(revision or "head")
+    except CommandError as error:
+        raise MigrationError(str(error)) from error
+
+
+@contextmanager
+def operations(connection: Connection) -> Iterator[None]:
+    """Let alembic's ``op`` work on `connection` meanwhile, without a history."""
+    with Operations.context(MigrationContext.configure(connection)):
+        yield
 
 
 def _command(command: Any, config: alembic.config.Config, *args: Any, **kwargs: Any) -> None:

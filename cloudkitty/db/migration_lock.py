@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -32,13 +32,19 @@ def exclusive_connection(engine: Engine) -> Iterator[Connection]:
     """Yield a connection in a transaction that no other migration of the database runs beside.
 
     Waits for the others. The transaction is committed at the end, rolled back on an exception
-    (on MySQL, DDL commits at once).
+    (on MySQL, DDL commits at once). On SQLite foreign keys are off: making a table anew drops it
+    first, which must not touch the rows that refer to it.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            with connection.begin():
-                engines.take_sqlite_write_lock(connection)
-                yield connection
+            try:
+                with connection.begin():
+                    engines.take_sqlite_write_lock(connection, foreign_keys=False)
+                    yield connection
+            finally:
+                # Nobody must get a connection without foreign keys.
+                driver: Any = connection.connection.driver_connection
+                driver.execute("PRAGMA foreign_keys = ON")
             return
         _acquire(connection)
         try:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import alembic.config
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.engine import Connection
 
 from cloudkitty import db
-from cloudkitty.db import migration, migration_lock, recognition
+from cloudkitty.db import leftovers, migration, migration_lock, recognition
+from cloudkitty.db.plan import Plan
 
 LOG = logging.getLogger(__name__)
 
@@ -45,13 +47,55 @@ class SubTree:
         if revision == "base":
             return
         with migration_lock.exclusive_connection(db.get_engine()) as connection:
-            config = self._history(connection)
-            found = self._recognise(connection, config)
-            LOG.info("%s: %s", self.name, found)
-            migration.upgrade(config, revision)
-            ext = self._ext(connection)
-            if migration.head(ext):
-                migration.upgrade(ext)
+            self._run(connection, revision)
+
+    def check(self) -> None:
+        """Raise MigrationError unless `upgrade` can take over what is there; changes nothing."""
+        with migration_lock.exclusive_connection(db.get_engine()) as connection:
+            self.recognise(connection)
+
+    def plan(self, connection: Connection) -> tuple[recognition.Recognised, Plan]:
+        """Say what is there, and what `upgrade` would do to it; changes nothing.
+
+        Raises MigrationError as `upgrade` does.
+        """
+        found = self.recognise(connection)
+        plan = Plan()
+        if found.is_empty:
+            plan.steps += [f"CREATE TABLE {table}" for table in self.metadata.tables]
+            return found, plan
+        present = set(sa.inspect(connection).get_table_names())
+        plan.count(connection, [table for table in self.metadata.tables if table in present])
+        newest = found.head if found.revision in self._upstream.from_older else found.revision
+        modules = [
+            *migration.pending(self._history(), newest),
+            *migration.pending(self._ext(), self._ext_revision(connection)),
+        ]
+        with plan.recording(connection):
+            self._take_over(found)
+            for module in modules:
+                module.upgrade()
+        return found, plan
+
+    def recognise(self, connection: Connection) -> recognition.Recognised:
+        """Say what the database holds of the sub-tree, without changing anything.
+
+        Raises MigrationError when it is not what this release can take over.
+        """
+        config = self._history()
+        return recognition.recognise(
+            connection,
+            name=self.name,
+            version_table=self.version_table,
+            head=migration.head(config) or "",
+            known=migration.revisions(config) | set(self._upstream.from_older),
+            upstream=self._upstream,
+            additions=self._pending_additions(connection),
+        )
+
+    def remarks(self, connection: Connection) -> list[str]:
+        """Say what an operator should know about the rows, in a database that was recognised."""
+        return [f"{self.name}: {remark}" for remark in self._upstream.remarks(connection)]
 
     def current(self) -> tuple[str, ...]:
         """Give the recorded revisions: one, none in an empty database, several if it is broken."""
@@ -106,18 +150,50 @@ class SubTree:
         found: sa.MetaData = importlib.import_module(self.models).Base.metadata
         return found
 
-    def _recognise(
-        self, connection: Connection, config: alembic.config.Config
-    ) -> recognition.Recognised:
-        upstream = self.upstream or recognition.Upstream(tables=tuple(self.metadata.tables))
-        return recognition.recognise(
-            connection,
-            name=self.name,
-            version_table=self.version_table,
-            head=migration.head(config) or "",
-            known=migration.revisions(config),
-            upstream=upstream,
-        )
+    def _run(self, connection: Connection, revision: str | None) -> None:
+        """Migrate on a connection that no other migration runs beside."""
+        config = self._history(connection)
+        migration.check_target(config, revision)
+        found = self.recognise(connection)
+        LOG.info("%s: %s", self.name, found)
+        with migration.operations(connection):
+            self._take_over(found)
+        migration.upgrade(config, revision)
+        ext = self._ext(connection)
+        if migration.head(ext):
+            migration.upgrade(ext)
+
+    @property
+    def _upstream(self) -> recognition.Upstream:
+        return self.upstream or recognition.Upstream(tables=tuple(self.metadata.tables))
+
+    def _take_over(self, found: recognition.Recognised) -> None:
+        """Bring tables of an older release, recorded as such, to the head."""
+        leftovers.drop(self._upstream.tables)
+        step = self._upstream.from_older.get(found.revision or "")
+        if step is None:
+            return
+        step()
+        version = sa.column("version_num", sa.String)
+        recorded = sa.table(self.version_table, version)
+        op.execute(sa.update(recorded).values({version: found.head}))
+
+    def _pending_additions(self, connection: Connection) -> str | None:
+        """Say which additions the database lacks; raises MigrationError if it has unknown ones."""
+        config = self._ext()
+        recorded = self._ext_revision(connection)
+        newest = migration.head(config)
+        if recorded == newest:
+            return None
+        if recorded is not None and recorded not in migration.revisions(config):
+            raise migration.MigrationError(
+                f"{self.name}: {self.ext_version_table} is at the unknown revision {recorded}: a "
+                "newer release has been here. Nothing was changed."
+            )
+        return f"additions of ours from {recorded or 'none'} to {newest}"
+
+    def _ext_revision(self, connection: Connection) -> str | None:
+        return next(iter(recognition.recorded(connection, self.ext_version_table)), None)
 
     def _history(self, connection: Connection | None = None) -> alembic.config.Config:
         return migration.shared_config(

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -75,6 +76,38 @@ class BinaryText(TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
         return value.decode() if isinstance(value, bytes) else value
+
+
+class ExactText(TypeDecorator[str]):
+    """Text that is compared as BinaryText, in tables that other releases read and write too.
+
+    There a column has to stay one of text, so on MySQL it is the collation that says so.
+    """
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(
+                mysql.VARCHAR(self.length, charset="utf8mb4", collation=exact_collation(dialect))
+            )
+        return dialect.type_descriptor(sa.String(self.length))
+
+
+def exact_collation(dialect: Any) -> str:
+    """Give the collation of a connected MySQL or MariaDB that tells "a" from "A" and from "a ".
+
+    The two have none in common, and old releases of MySQL have none: there blanks do not count.
+    """
+    if dialect.is_mariadb:
+        return "utf8mb4_nopad_bin"
+    recent = (dialect.server_version_info or ()) >= (8, 0, 17)
+    return "utf8mb4_0900_bin" if recent else "utf8mb4_bin"
 
 
 class exact_sum(GenericFunction[Decimal]):  # noqa: N801 - named as it is written in SQL

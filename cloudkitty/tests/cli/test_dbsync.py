@@ -109,6 +109,34 @@ def test_newer_database_is_left_alone(sqlite: Commands) -> None:
     assert "hashmap: hashmap_alembic is at the unknown revision deadbeef" in line
 
 
+def test_dry_run_tells_and_changes_nothing(sqlite: Commands) -> None:
+    database = sqlite.directory / "test.sqlite"
+    done = sqlite.run(DBSYNC, "upgrade", "--dry-run")
+    assert done.returncode == 0, done
+    assert "hashmap: no tables yet, creating them at 8a591f85865f\n" in done.stdout
+    assert not database.exists()
+    assert sqlite.run(DBSYNC, "upgrade").returncode == 0
+    before = database.read_bytes()
+    done = sqlite.run(DBSYNC, "upgrade", "--module", "cloudkitty", "--dry-run")
+    assert done.returncode == 0
+    first, *tables, last = done.stdout.splitlines()
+    assert first == "cloudkitty: tables at 385e33fef139, the newest revision; nothing to do"
+    assert "  modules_state: 0 rows kept" in tables
+    assert all(line.endswith(": 0 rows kept") for line in tables)
+    assert last == "Nothing was changed."
+    assert database.read_bytes() == before
+
+
+def test_tables_of_the_storage_are_migrated_where_they_are(sqlite: Commands) -> None:
+    assert sqlite.run(DBSYNC, "upgrade").returncode == 0
+    assert sqlite.run(DBSYNC, "version", "--module", "storage_states").stdout == ""
+    assert sqlite.run("cloudkitty-storage-init").returncode == 0
+    done = sqlite.run(DBSYNC, "version", "--module", "storage_states")
+    assert done.stdout == "9feccd32 (head)\n"
+    done = sqlite.run(DBSYNC, "upgrade")
+    assert "storage_states: tables at 9feccd32, the newest revision; nothing to do" in done.stderr
+
+
 @pytest.mark.parametrize(
     "args",
     [(), ("nosuch",), ("upgrade", "--nosuch"), ("version",)],
