@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 #: Seconds before the first repetition; each further failure doubles them, up to a period.
 FIRST_DELAY: Final = 5
+#: Longest delay while no scope at all can be rated: what fails then is the source or the database,
+#: and once it is back nobody shall wait for the rest of a period. It costs a few requests a minute.
+OUTAGE_DELAY: Final = 60
 
 
 @dataclass(slots=True)
 class _Failures:
+    since: float
     count: int = 0
     until: float = 0
 
@@ -24,19 +28,26 @@ class Backoff:
         """`longest` is the longest delay in seconds."""
         self._longest = max(FIRST_DELAY, longest)
         self._failures: dict[str, _Failures] = {}
+        #: When any scope was last rated.
+        self._worked = float("-inf")
 
     def failed(self, scope: str, now: float) -> float:
-        """Note a failure; gives the seconds to wait."""
-        failures = self._failures.setdefault(scope, _Failures())
+        """Note a failure; gives the seconds to wait.
+
+        They grow to a period for a scope that fails while others are rated.
+        """
+        failures = self._failures.setdefault(scope, _Failures(now))
         failures.count += 1
-        delay = min(self._longest, FIRST_DELAY * 2.0 ** min(failures.count - 1, 30))
+        longest = self._longest if self._worked >= failures.since else OUTAGE_DELAY
+        delay = min(longest, self._longest, FIRST_DELAY * 2.0 ** min(failures.count - 1, 30))
         failures.until = now + delay
         return delay
 
-    def succeeded(self, scopes: Iterable[str]) -> None:
-        """Forget the failures of `scopes`."""
-        for scope in scopes:
-            self._failures.pop(scope, None)
+    def succeeded(self, scopes: Collection[str], now: float) -> set[str]:
+        """Forget the failures of `scopes`, which were rated; gives those that had failed."""
+        if scopes:
+            self._worked = now
+        return {scope for scope in scopes if self._failures.pop(scope, None) is not None}
 
     def waits(self, scope: str, now: float) -> bool:
         """Whether the scope is to be left alone at `now`."""

@@ -70,6 +70,8 @@ class Gatherer:
             key=lambda key: (metrics.frame_name(key, collector.conf[key]), key),
         )
         self._pool = self._new_pool()
+        # What collectors raised against the rules, as far as it was logged in full.
+        self._bugs: set[tuple[str, str]] = set()
 
     def gather(self, batch: Batch) -> Gathered:
         """Collect every metric of a batch.
@@ -88,7 +90,7 @@ class Gatherer:
                     running[self._pool.submit(self._fetch, key, state.query())] = key
                 done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
-                    state.take(running.pop(future), future)
+                    self._take(state, running.pop(future), future)
                 if self._stop.is_set():
                     raise Stopped
                 if time.monotonic() > deadline and (waiting or running):
@@ -107,6 +109,23 @@ class Gatherer:
 
     def _new_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._threads, thread_name_prefix="collect")
+
+    def _take(self, state: _State, key: str, future: Future[Found]) -> None:
+        """Take over the answer for one metric, which may be an exception of any kind."""
+        try:
+            state.take(key, future)
+        except Exception as exc:
+            reason = f"metric '{key}': {type(exc).__name__}: {' '.join(str(exc).split())}"
+            # The reason is told with the scopes; where it comes from is worth telling once.
+            bug = (key, type(exc).__name__)
+            LOG.log(
+                log.DEBUG if bug in self._bugs else log.ERROR,
+                "metric '%s': the collector failed",
+                key,
+                exc_info=True,
+            )
+            self._bugs.add(bug)
+            state.fail_all(reason)
 
     def _width(self, state: _State) -> int:
         """Give how many requests to have under way: answers must fit into memory together."""
@@ -148,7 +167,7 @@ class _State:
         return self._density.batch_points / self._density.cells * cells / len(self._keys)
 
     def take(self, key: str, future: Future[Found]) -> None:
-        """Take over the answer for one metric."""
+        """Take over the answer for one metric; raises what a collector must not raise."""
         try:
             found: Mapping[str, list[Series]] = future.result()
         except BatchFailure as exc:
@@ -157,10 +176,6 @@ class _State:
         except CollectError as exc:
             name = f"metric '{key}'"
             self.fail_all(str(exc) if name in str(exc) else f"{name}: {exc}")
-            return
-        except Exception as exc:
-            LOG.exception("metric '%s': the collector failed", key)
-            self.fail_all(f"metric '{key}': {type(exc).__name__}: {exc}")
             return
         kept = {scope: found[scope] for scope in self.scopes if scope in found}
         self._found[key] = kept
