@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any
 
 import pecan
@@ -11,8 +12,9 @@ import webob
 from oslo_config import cfg
 
 from cloudkitty.api import context, errors, jsonbody
-from cloudkitty.api.v1 import negotiation, root
+from cloudkitty.api.v1 import expose, negotiation, root
 from cloudkitty.api.wsgi import Environ, StartResponse, WSGIApplication
+from cloudkitty.db import changes
 from cloudkitty.storage.v2.base import BaseStorage
 
 
@@ -35,7 +37,9 @@ class V1:
         if chosen is not None:
             environ["HTTP_ACCEPT"] = chosen
         environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
-        return self._pecan(environ, start_response)
+        # Who acts is known to what is called here, and not to the next request of the thread.
+        body = contextvars.copy_context().run(self._pecan, environ, start_response)
+        return environ.get(expose.STREAMED, body)
 
 
 class ContextHook(pecan.hooks.PecanHook):
@@ -43,7 +47,9 @@ class ContextHook(pecan.hooks.PecanHook):
 
     def on_route(self, state: Any) -> None:
         """Put the context where controllers look for it."""
-        state.request.context = context.from_environ(state.request.environ)
+        caller = context.from_environ(state.request.environ)
+        state.request.context = caller
+        changes.act(context.actor(caller, changes.API_V1))
 
 
 class ErrorHook(pecan.hooks.PecanHook):

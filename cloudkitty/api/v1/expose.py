@@ -10,6 +10,7 @@ Use it in place of ``wsmeext.pecan.wsexpose``; it takes the same arguments::
     def post(self, service_data): ...
 
 The function may raise anything: :func:`cloudkitty.api.errors.describe` says what the caller gets.
+In place of a collection it may give a :class:`cloudkitty.api.v1.listing.Listing`.
 Functions of out-of-tree modules exposed by WSME's own decorator work as well.
 """
 
@@ -27,10 +28,11 @@ import wsme.types
 from webob import exc as http
 from wsmeext import pecan as wsme_pecan
 
-from cloudkitty.api import errors
-from cloudkitty.api.v1 import arguments
+from cloudkitty.api import errors, streaming
+from cloudkitty.api.v1 import arguments, listing, negotiation
 
-JSON: Final = "application/json"
+#: Where in the environment of a request its body is kept that is sent piece by piece.
+STREAMED: Final = "cloudkitty.streamed"
 
 
 def wsexpose(*types: Any, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -62,7 +64,7 @@ def _render(call: Callable[..., Any]) -> None:
     wsme_pecan.pecan_json_decorate(call)
     wsme_pecan.pecan_xml_decorate(call)
     wsme_pecan.pecan_text_xml_decorate(call)
-    pecan.util._cfg(call)["content_type"] = JSON  # noqa: SLF001 - what */* gets
+    pecan.util._cfg(call)["content_type"] = negotiation.JSON  # noqa: SLF001 - what */* gets
 
 
 def _answer(definition: Any, result: Any) -> Any:
@@ -75,11 +77,29 @@ def _answer(definition: Any, result: Any) -> Any:
         if result.status_code == 204:
             return_type = None
         result = result.obj
+    if isinstance(result, listing.Listing):
+        return _written(return_type, result)
     if return_type is None:
         pecan.request.pecan["content_type"] = None
         pecan.response.content_type = None
         return ""
     return {"datatype": return_type, "result": result}
+
+
+def _written(collection: Any, result: listing.Listing) -> Any:
+    """Give pecan's response with the text of a collection, whole or piece by piece."""
+    chosen = pecan.request.pecan["content_type"]
+    write = listing.as_xml if chosen in negotiation.XML else listing.as_json
+    with result.opened as opened:
+        body = streaming.answer(write(collection, result.items), opened)
+    if isinstance(body, bytes):
+        pecan.response.body = body
+    else:
+        pecan.request.environ[STREAMED] = body
+        # pecan looks whether a body is empty, and keeps what it has seen: it gets another.
+        pecan.response.app_iter = (piece for piece in (b" ",))
+    pecan.response.content_type = chosen
+    return pecan.response
 
 
 def _fault(error: Exception) -> dict[str, Any]:

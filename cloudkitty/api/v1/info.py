@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 from typing import Any
 
+import pecan
 from oslo_config import cfg
 from wsme import types as wtypes
 
@@ -67,7 +69,7 @@ class ConfigController(rest.RestController):
     def get(self) -> dict[str, Any]:
         """Show metrics.yml."""
         context.authorize("info:get_config")
-        found: dict[str, Any] = _jsonable(metrics.load(cfg.CONF.collect.metrics_conf))
+        found: dict[str, Any] = _jsonable(_load())
         return found
 
 
@@ -79,18 +81,33 @@ class InfoController(rest.RestController):
     config = ConfigController()
 
 
-def _metrics() -> list[Metric]:
-    """Read and validate the file; a request always sees its present state."""
-    conf = cfg.CONF.collect
-    parsed = metrics.load(conf.metrics_conf)
+def _load() -> metrics.MetricsFile:
+    """Read the file; a request always sees its present state.
+
+    One that cannot be read is no fault of the caller: 500 (contract api.md 11) that names file and
+    option. Where the file is, and what YAML quotes of it, is in the log only (D4).
+    """
     try:
-        found = metrics.validate(parsed, conf.scope_key, strict=True)
+        return metrics.load(cfg.CONF.collect.metrics_conf)
+    except metrics.Unreadable as exc:
+        fault = errors.fault(500, None, errors.request_id(pecan.request.environ))
+        name = os.path.basename(exc.path)  # noqa: PTH119 - it may be any text
+        raise errors.ApiError(
+            500, f"{fault['faultstring']}: {name} ([collect] metrics_conf): {exc.reason}"
+        ) from exc
+
+
+def _metrics() -> list[Metric]:
+    """Read and validate the file."""
+    parsed = _load()
+    try:
+        found = metrics.validate(parsed, cfg.CONF.collect.scope_key, strict=True)
     except metrics.InvalidConfiguration:
         errors.abort_client(405, "Invalid endpoint: no metrics in current configuration.")
     return [
         Metric(
             metric_id=metrics.frame_name(key, definition),
-            metadata=list(dict.fromkeys(definition["metadata"])),
+            metadata=metrics.metadata_names(definition),
             unit=definition["unit"],
         )
         for key, definition in found.items()

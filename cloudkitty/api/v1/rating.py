@@ -15,6 +15,7 @@ from cloudkitty.api import context, errors
 from cloudkitty.api.v1 import quote, rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.types import given
+from cloudkitty.db import module_info
 from cloudkitty.rating import controller, installed
 
 
@@ -62,8 +63,11 @@ class ModulesController(rest.RestController):
                 raise wsme.exc.InvalidInput(name, None, "Value should not be null.")
         priority = attributes.get("priority")
         # A smaller one that is there already may be sent back (contract D23).
-        if priority not in {None, present.priority} and not 1 <= priority <= installed.MAX_PRIORITY:
-            reason = f"Value should be an integer from 1 to {installed.MAX_PRIORITY}"
+        if (
+            priority not in {None, present.priority}
+            and not 1 <= priority <= module_info.MAX_PRIORITY
+        ):
+            reason = f"Value should be an integer from 1 to {module_info.MAX_PRIORITY}"
             raise wsme.exc.InvalidInput("priority", priority, reason)
         installed.change(module_id, enabled=attributes.get("enabled"), priority=priority)
         rest.see_itself()

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from oslo_config import cfg
 from wsme import types as wtypes
 
 from cloudkitty import timeutils
-from cloudkitty.api import context, decimals
+from cloudkitty.api import context, decimals, limits
 from cloudkitty.api.v1 import narrow, rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.interval import asked_end
@@ -75,7 +77,7 @@ class ReportController(rest.RestController):
             all_tenants=bool(all_tenants),
         )
         scope_key = self._conf.collect.scope_key
-        rows = self._rows(_interval(begin, end), [scope_key], service, filters)
+        rows = self._rows(self._storage.total, _interval(begin, end), [scope_key], service, filters)
         return decimals.report_total(row.get("rate") for row in rows)
 
     @wsexpose(
@@ -111,19 +113,22 @@ class ReportController(rest.RestController):
             if word in (groupby or "")
         ]
         interval = _interval(begin, end)
-        rows = self._rows(interval, names, service, filters)
+        sums = functools.partial(limits.total, self._conf, self._storage)
+        rows = self._rows(sums, interval, names, service, filters)
         return SummaryCollection(summary=[_shown(row, scope_key, interval) for row in rows])
 
     def _rows(
         self,
+        sums: Callable[..., dict[str, Any]],
         interval: _Interval,
         groupby: list[str],
         service: str | None,
         filters: narrow.Filters,
     ) -> list[dict[str, Any]]:
+        limits.check_interval(self._conf, *interval)
         if filters is None:
             return []
-        found: list[dict[str, Any]] = self._storage.total(
+        found: list[dict[str, Any]] = sums(
             groupby=groupby,
             begin=interval[0],
             end=asked_end(self._conf, interval[1]),

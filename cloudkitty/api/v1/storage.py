@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import Any, Final
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any, Final, NamedTuple
 
 import wsme.rest.xml
 from oslo_config import cfg
 from wsme import types as wtypes
 
-from cloudkitty.api import decimals
+from cloudkitty import timeutils
+from cloudkitty.api import decimals, limits
 from cloudkitty.api.v1 import narrow, rest
 from cloudkitty.api.v1.expose import wsexpose
 from cloudkitty.api.v1.interval import asked_end
+from cloudkitty.api.v1.listing import Listing
 from cloudkitty.api.v1.types import TextType, UtcDateType
-from cloudkitty.dataframe import DataFrame, DataPoint, to_decimal
-from cloudkitty.storage.v2.base import BaseStorage
+from cloudkitty.dataframe import DataPoint, to_decimal
+from cloudkitty.storage.v2.base import BaseStorage, Placed
 
 #: Shown for points that belong to nobody.
 _NOBODY: Final = "__UNDEF__"
@@ -63,6 +67,34 @@ class FrameCollection(wtypes.Base):
     dataframes = [Frame]  # noqa: RUF012 - how WSME writes a list
 
 
+class _Resource(NamedTuple):
+    """A point as an answer shows it; its attributes are those of RatedResource."""
+
+    service: str
+    point: DataPoint
+
+    @property
+    def rating(self) -> str:
+        return decimals.plain(to_decimal(self.point.price))
+
+    @property
+    def desc(self) -> dict[str, Any]:
+        return dict(self.point.desc)
+
+    @property
+    def volume(self) -> str:
+        return decimals.plain(to_decimal(self.point.qty))
+
+
+class _Frame(NamedTuple):
+    """An element of the answer; its attributes are those of Frame."""
+
+    begin: dt.datetime
+    end: dt.datetime
+    tenant_id: str
+    resources: list[_Resource]
+
+
 class DataFramesController(rest.RestController):
     """``/v1/storage/dataframes``."""
 
@@ -77,35 +109,38 @@ class DataFramesController(rest.RestController):
         end: dt.datetime | None = None,
         tenant_id: str | None = None,
         resource_type: str | None = None,
-    ) -> FrameCollection:
+    ) -> Listing:
         """Give every point that matches; without limits those of the present month."""
         filters = narrow.frames(self._conf, "storage:list_data_frames", tenant_id)
+        limits.check_interval(self._conf, begin, end)
         if filters is None:
-            return FrameCollection(dataframes=[])
-        found = self._storage.retrieve(
+            return Listing(())
+        source = self._storage.stream(
             begin,
             asked_end(self._conf, end),
             filters=filters or None,
             metric_types=resource_type or None,
-            paginate=False,
+            limit=None,
         )
-        return FrameCollection(
-            dataframes=[shown for frame in found["dataframes"] for shown in self._shown(frame)],
-        )
+        with ExitStack() as opened:
+            _total, points = opened.enter_context(source)
+            return Listing(self._frames(points), opened.pop_all())
 
-    def _shown(self, frame: DataFrame) -> Iterator[Frame]:
-        """Give a frame as one element for each metric type and tenant (contract D35)."""
-        for metric, points in frame.itertypes():
-            by_tenant: dict[str, list[RatedResource]] = {}
-            for point in points:
-                by_tenant.setdefault(self._tenant(point), []).append(_resource(metric, point))
-            for tenant, resources in by_tenant.items():
-                yield Frame(
-                    begin=frame.start,
-                    end=frame.end,
-                    tenant_id=tenant,
-                    resources=resources,
-                )
+    def _frames(self, points: Iterable[Placed]) -> Iterator[_Frame]:
+        """Give an element for each period, metric type and tenant (contract D35).
+
+        Those of one period and type are held together, as tenants come mixed. A storage of the
+        first version has an element for each point.
+        """
+        apart = self._conf.storage.version == 1
+        for (start, end, metric), run in itertools.groupby(points, _where):
+            elements: dict[tuple[str, int], list[_Resource]] = {}
+            for number, placed in enumerate(run):
+                key = self._tenant(placed.point), number if apart else 0
+                elements.setdefault(key, []).append(_Resource(metric, placed.point))
+            begin, stop = timeutils.naive_utc(start), timeutils.naive_utc(end)
+            for (tenant, _number), resources in elements.items():
+                yield _Frame(begin, stop, tenant, resources)
 
     def _tenant(self, point: DataPoint) -> str:
         desc = point.desc
@@ -122,10 +157,5 @@ class StorageController(rest.RestController):
         self.dataframes = DataFramesController(conf, storage)
 
 
-def _resource(metric: str, point: DataPoint) -> RatedResource:
-    return RatedResource(
-        rating=decimals.plain(to_decimal(point.price)),
-        service=metric,
-        desc=dict(point.desc),
-        volume=decimals.plain(to_decimal(point.qty)),
-    )
+def _where(placed: Placed) -> tuple[dt.datetime, dt.datetime, str]:
+    return placed.start, placed.end, placed.metric

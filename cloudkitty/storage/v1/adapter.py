@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from cloudkitty.storage.errors import NoTimeFrame
 from cloudkitty.storage.v1.base import BaseStorage as Driver
 from cloudkitty.storage.v1.base import LegacyFrame
 from cloudkitty.storage.v2 import query
-from cloudkitty.storage.v2.base import DEFAULT_FIELDS, BaseStorage
+from cloudkitty.storage.v2.base import DEFAULT_FIELDS, BaseStorage, Placed
 
 LOG = logging.getLogger(__name__)
 
@@ -97,6 +98,34 @@ class Adapter(BaseStorage):
         page = (offset, limit) if paginate else (0, None)
         total, found = (0, []) if question.impossible else self._frames(question, *page)
         return {"total": total, "dataframes": [_frame(legacy) for legacy in found]}
+
+    @contextmanager
+    def stream(
+        self,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+        filters: Mapping[str, Any] | None = None,
+        metric_types: str | Sequence[str] | None = None,
+        offset: int = 0,
+        limit: int | None = 1000,
+    ) -> Iterator[tuple[int, Iterator[Placed]]]:
+        """Give what retrieve() does, point by point, while the block lasts."""
+        question = self._question(begin, end, filters, metric_types)
+        if question.impossible:
+            yield 0, iter(())
+            return
+        with self._reading(question, offset, limit) as (total, found):
+            yield total, _placed(found)
+
+    @contextmanager
+    def _reading(
+        self,
+        question: Question,
+        offset: int,
+        limit: int | None,
+    ) -> Iterator[tuple[int, Iterable[LegacyFrame]]]:
+        """Give what `_frames` does while the block lasts; drivers hand out all at once."""
+        yield self._frames(question, offset, limit)
 
     def total(
         self,
@@ -243,6 +272,12 @@ class Adapter(BaseStorage):
         shown.setdefault(TENANT, tenants[0] if len(tenants) == 1 else None)
         shown["type"] = row.get(TYPE)
         return shown
+
+
+def _placed(frames: Iterable[LegacyFrame]) -> Iterator[Placed]:
+    for frame in map(_frame, frames):
+        for metric, point in frame.iterpoints():
+            yield Placed(frame.start, frame.end, metric, point)
 
 
 def _single(question: Question) -> tuple[str | None, str | None]:

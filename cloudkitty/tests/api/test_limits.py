@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 
 import pytest
+import sqlalchemy as sa
 
+from cloudkitty import db
+from cloudkitty.dataframe import DataFrame, DataPoint
+from cloudkitty.storage.base import get_storage
+from cloudkitty.storage.v2.base import BaseStorage
+from cloudkitty.storage.v2.sqlalchemy import SQLAlchemyStorage
 from cloudkitty.tests import webapi
 from cloudkitty.tests.webapi import ALICE, NOBODY
 
@@ -17,6 +24,15 @@ LIMIT = "(limit of this service: [api] {})."
 
 @pytest.fixture
 def api(sqlite_database, conf):
+    return filled(conf)
+
+
+@pytest.fixture
+def any_database_api(database, conf):
+    return filled(conf)
+
+
+def filled(conf):
     found = webapi.Api(conf)
     points = [
         {"vol": {"unit": "u", "qty": 1}, "groupby": {"id": f"r{n}"}, "metadata": {}}
@@ -79,10 +95,87 @@ def test_groupby(api, conf):
     )
 
     conf.config(max_groupby_rows=149, group="api")
-    refused(
-        api.get(f"{path}&limit=1"), "groupby leads to 150 rows, more than 149", "max_groupby_rows"
-    )
+    refused(api.get(f"{path}&limit=1"), "groupby leads to more than 149 rows", "max_groupby_rows")
     assert rows(api.get(f"/v2/summary?{NOVEMBER}")) == 1
+
+
+@pytest.mark.parametrize("fields", ["SUM(qty)", "MEDIAN(qty)", "*"])
+@pytest.mark.parametrize("backend", [SQLAlchemyStorage, BaseStorage])
+def test_rows_whatever_is_summed_up(any_database_api, conf, monkeypatch, fields, backend):
+    monkeypatch.setattr(SQLAlchemyStorage, "total_at_most", backend.total_at_most)
+    path = f"/v2/summary?{NOVEMBER}&groupby=id&custom_fields={fields}"
+    conf.config(max_groupby_rows=150, group="api")
+    assert rows(any_database_api.get(path)) == 100
+
+    conf.config(max_groupby_rows=149, group="api")
+    refused(any_database_api.get(path), "groupby leads to more than 149 rows", "max_groupby_rows")
+
+
+def test_the_storage_reads_no_more_rows_than_may_be(any_database_api, conf):
+    path = f"/v2/summary?{NOVEMBER}&groupby=id"
+    conf.config(max_groupby_rows=3, group="api")
+    statements = []
+    engine = db.get_engine()
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
+
+    refused(any_database_api.get(path), "groupby leads to more than 3 rows", "max_groupby_rows")
+
+    text, parameters = next(one for one in statements if "GROUP BY" in one[0])
+    assert "LIMIT" in text
+    assert 4 in (parameters.values() if isinstance(parameters, dict) else parameters)
+
+
+def test_days_are_not_rows(any_database_api, conf):
+    """SQL groups by day what is shown by month."""
+    for day in range(1, 6):
+        period = {"begin": f"2026-10-0{day}T00:00:00", "end": f"2026-10-0{day}T01:00:00"}
+        labels = {"id": "r", "month": "10", "year": "2026", "day_of_the_year": str(273 + day)}
+        labels["week_of_the_year"] = "39" if day < 4 else "40"
+        point = {"vol": {"unit": "u", "qty": 1}, "groupby": labels, "metadata": {}}
+        body = {"dataframes": [{"period": period, "usage": {"cpu": [point]}}]}
+        assert any_database_api.post("/v2/dataframes", body).status_int == 204
+    path = "/v2/summary?begin=2026-10-01&end=2026-11-01&groupby="
+    conf.config(max_groupby_rows=1, group="api")
+
+    assert rows(any_database_api.get(f"{path}time-m")) == 1
+    refused(
+        any_database_api.get(f"{path}time-d"),
+        "groupby leads to more than 1 rows",
+        "max_groupby_rows",
+    )
+
+
+def refused_by_v1(answer, text, option):
+    assert webapi.fault(answer, 400) == f"{text} {LIMIT.format(option)}"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_v1(sqlite_database, conf, version):
+    conf.config(version=version, backend="sqlalchemy", group="storage")
+    api = webapi.Api(conf)
+    begin = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    point = DataPoint("u", 1, 1, {"project_id": "project-a"}, {})
+    frame = DataFrame(begin, begin + dt.timedelta(hours=1), {"cpu": [point], "ram": [point]})
+    get_storage().push([frame], "project-a")
+    paths = ["/v1/report/total", "/v1/report/summary", "/v1/storage/dataframes"]
+    conf.config(max_interval_days=31, max_page_size=1, max_groupby_keys=1, group="api")
+    for path in paths:
+        assert api.get(path).status_int == 200
+        assert api.get(f"{path}?begin=2026-11-01&end=2026-12-02").status_int == 200
+        refused_by_v1(
+            api.get(f"{path}?begin=2026-11-01&end=2026-12-02T00:00:01"),
+            "end must be at most 31 days after begin",
+            "max_interval_days",
+        )
+        assert api.get(f"{path}?begin=2020-11-01", as_=NOBODY).status_int == 403
+
+    path = f"/v1/report/summary?{NOVEMBER}&all_tenants=true&groupby=res_type,tenant_id"
+    conf.config(max_groupby_rows=2, group="api")
+    assert len(api.get(path).json["summary"]) == 2
+    conf.config(max_groupby_rows=1, group="api")
+    refused_by_v1(api.get(path), "groupby leads to more than 1 rows", "max_groupby_rows")
+    assert len(api.get(path.partition("&groupby")[0]).json["summary"]) == 1
+    assert api.get(f"/v1/report/total?{NOVEMBER}&all_tenants=true").status_int == 200
 
 
 def test_policy_comes_first(api, conf):

@@ -8,7 +8,8 @@ read what is stored here.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cloudkitty import db, timeutils
@@ -158,6 +159,19 @@ class SQLAlchemyAdapter(Adapter):
         with db.session_for_read() as session:
             total, found = reading.points(session, _selection(question), offset, limit)
         return total, [rows.legacy(row) for row in found]
+
+    @contextmanager
+    def _reading(
+        self,
+        question: Question,
+        offset: int,
+        limit: int | None,
+    ) -> Iterator[tuple[int, Iterable[LegacyFrame]]]:
+        with (
+            db.session_for_read() as session,
+            reading.stream(session, _selection(question), offset, limit) as (total, found),
+        ):
+            yield total, map(rows.legacy, found)
 
     def _totals(self, question: Question, groups: Sequence[str]) -> list[dict[str, Any]]:
         with db.session_for_read() as session:

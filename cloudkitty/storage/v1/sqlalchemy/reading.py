@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +17,7 @@ from cloudkitty.db.engines import EXACT
 from cloudkitty.db.types import exact_sum
 from cloudkitty.storage.v1.sqlalchemy import desc, models
 from cloudkitty.storage.v1.sqlalchemy.expressions import exact, exact_rate
+from cloudkitty.storage.v2 import base
 from cloudkitty.storage.v2.query import text
 
 TABLE: Final = models.RatedDataFrame.__table__
@@ -65,18 +67,33 @@ def points(
     limit: int | None = None,
 ) -> tuple[int, Sequence[sa.Row[Any]]]:
     """Give how many points match, and a page of them: by begin, end and order of storing."""
+    with stream(session, selection, offset, limit) as (total, rows):
+        return total, list(rows)
+
+
+@contextmanager
+def stream(
+    session: Session,
+    selection: Selection,
+    offset: int = 0,
+    limit: int | None = None,
+) -> Iterator[tuple[int, Iterable[sa.Row[Any]]]]:
+    """Give the same while the block lasts, the rows read while they are asked for."""
     where = [*selection.conditions(), _is_data()]
     query = sa.select(TABLE).where(*where).order_by(_C.begin, _C.end, _C.id)
     if selection.labels:
         found = [row for row in session.execute(query) if selection.matches(desc.read(row.desc))]
-        return len(found), found[offset:] if limit is None else found[offset : offset + limit]
-    if limit is None:
-        rows = session.execute(query).all()
-        return len(rows), rows[offset:]
+        yield len(found), found[offset:] if limit is None else found[offset : offset + limit]
+        return
     total = session.scalar(sa.select(sa.func.count()).select_from(TABLE).where(*where)) or 0
+    if offset or limit is not None:
+        query = query.offset(offset).limit(limit)
     if offset >= total:
-        return total, []
-    return total, session.execute(query.offset(offset).limit(limit)).all()
+        yield total, ()
+        return
+    rows = session.execute(query.execution_options(yield_per=base.STREAMED_AT_ONCE))
+    with closing(rows):
+        yield total, rows
 
 
 def totals(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -64,6 +65,25 @@ def test_metrics(api, write, name):
         assert fault(api.get(f"/v1/info/{name}/{unknown}"), 404) == unknown
 
 
+def test_labels_of_joins_are_metadata_like_others(api, write):
+    write(
+        """
+        metrics:
+          vcpus:
+            unit: vcpu
+            metadata: [host]
+            joins:
+              - source: prometheus
+                metric: libvirt_domain_openstack_info
+                on: [domain]
+                groupby: [project_id]
+                metadata: {flavor: flavor_name}
+        """
+    )
+    found = api.get("/v1/info/metrics/vcpus").json
+    assert found == {"metric_id": "vcpus", "metadata": ["host", "flavor"], "unit": "vcpu"}
+
+
 def test_the_file_is_read_for_every_request(api, write):
     write(METRICS)
     assert api.get("/v1/info/metrics/instance").status_int == 200
@@ -83,15 +103,30 @@ def test_a_file_that_does_not_validate(api, write, text):
     assert api.get("/v1/info/config").status_int == 200
 
 
-@pytest.mark.parametrize("text", ["metrics: [", "- a", "\x00", None])
-def test_a_file_that_cannot_be_read_tells_nobody_where_it_is(api, write, text, tmp_path):
-    if text is not None:
-        write(text)
-    else:
-        write("")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("metrics: [secret", "not valid YAML"),
+        ("- a", "expected a dictionary"),
+        ("\x00", "not valid YAML"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read(api, write, text, reason, tmp_path, caplog):
+    """The caller is told its name and the reason, the log where it is, in one line."""
+    write(text or "")
+    if text is None:
         (tmp_path / "metrics.yml").unlink()
-    for path in ("config", "metrics", "metrics/x"):
-        assert "metrics.yml" not in fault(api.get(f"/v1/info/{path}"), 500)
+    for path in ("config", "metrics", "metrics/x", "services"):
+        told = fault(api.get(f"/v1/info/{path}", as_=NOBODY), 500)
+        assert re.fullmatch(
+            rf"Internal server error \(request [\w-]+\): "
+            rf"metrics\.yml \(\[collect\] metrics_conf\): {reason}",
+            told,
+        ), told
+        line = caplog.records[-1]
+        assert line.getMessage().startswith(f"{tmp_path / 'metrics.yml'}: {reason}")
+        assert line.exc_info is None
 
 
 def test_the_file_as_it_is(api, write):
