@@ -95,6 +95,11 @@ def wake_for_resets(scopes: Sequence[Mapping[str, str]], last_processed_timestam
     _send("reset_state", {"res_data": wish | {"ordered": True}}, None, fanout=False)
 
 
+def wake_for_simulations() -> None:
+    """Tell processors that there is something to simulate; as for schedules."""
+    modules_changed()
+
+
 def wake_for_schedules() -> None:
     """Tell processors that there is something to reprocess.
 

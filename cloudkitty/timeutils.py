@@ -18,6 +18,8 @@ from dateutil import parser as dateparser
 
 UTC: Final = dt.UTC
 SECONDS_PER_DAY: Final = 86400
+#: No zone changes its offset twice in so many seconds.
+_STEP: Final = 6 * 3600
 
 _local: dt.tzinfo = tzlocal.get_localzone()
 
@@ -102,6 +104,37 @@ def next_month_start(when: dt.datetime) -> dt.datetime:
     first = as_local(when).replace(day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     following = (first + dt.timedelta(days=32)).replace(day=1)
     return following.replace(tzinfo=_local)
+
+
+def utc_offsets(first: int, stop: int) -> list[tuple[int, int]]:
+    """Give the offsets of the local zone in [first, stop): (from which second on, seconds).
+
+    Ascending; the first is that at `first`.
+    """
+    found = [(first, utc_offset(first))]
+    for at in range(first + _STEP, stop + _STEP, _STEP):
+        offset = utc_offset(at)
+        if offset != found[-1][1]:
+            found.append((_change(at - _STEP, at), offset))
+    return found
+
+
+def utc_offset(at: int) -> int:
+    """Give the seconds that the local clock is before UTC at an instant."""
+    local = dt.datetime.fromtimestamp(at, _local)
+    return round((local.utcoffset() or dt.timedelta()).total_seconds())
+
+
+def _change(before: int, after: int) -> int:
+    """Give the first instant with the offset that `after` has."""
+    target = utc_offset(after)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if utc_offset(middle) == target:
+            after = middle
+        else:
+            before = middle
+    return after
 
 
 @lru_cache(maxsize=100_000)

@@ -66,6 +66,9 @@ class ScopeUsage:
     period: int
     begins: Sequence[int]
     series: list[Series] = field(default_factory=list)
+    #: The rule set that made the prices, for the ledger (cloudkitty.rating.snapshots); None before
+    #: rating. It is not part of what was used.
+    rules_version: str | None = field(default=None, compare=False)
 
     @property
     def points(self) -> int:

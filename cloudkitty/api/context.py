@@ -18,6 +18,7 @@ from typing import Any
 import pecan
 from oslo_context import context as oslo_context
 
+from cloudkitty.db.changes import Actor
 from cloudkitty.policies import enforcer
 
 
@@ -34,6 +35,11 @@ def from_environ(environ: dict[str, Any]) -> RequestContext:
     context: RequestContext = RequestContext.from_environ(environ, overwrite=True)
     context.is_admin = enforcer.check_is_admin(context)
     return context
+
+
+def actor(context: RequestContext, way: str) -> Actor:
+    """Give the caller as the audit log names him; `way` is one of its ``API_``."""
+    return Actor(way, context.user_id, context.project_id, context.request_id)
 
 
 def current() -> RequestContext:

@@ -10,6 +10,7 @@ caller: it is logged, and the answer names the request id (v1) or nothing at all
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 import requests
@@ -81,7 +82,16 @@ def _own_word(error: BaseException) -> tuple[int, str | None]:
     code = getattr(error, "code", None)
     if isinstance(code, int) and 400 <= code < 500:
         return code, str(getattr(error, "faultstring", error))
-    return 500, None
+    # Other words for what a database or a storage has said: a module could not read its rules.
+    return (503, UNAVAILABLE) if any(map(is_unavailable, _causes(error))) else (500, None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give what `error` was raised from, and what that was raised from."""
+    cause = error.__cause__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -92,9 +102,11 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def log_failure(error: BaseException, status: int) -> None:
-    """Log what the caller is not told: the traceback of a 500, one line for a 503."""
+    """Log what the caller is not told: the traceback of a 500, one line for what is known."""
     if status == 503:
         LOG.error("Storage or database unreachable: %s", " ".join(str(error).split()))
+    elif status >= 500 and isinstance(error, ApiError):
+        LOG.error("%s", " ".join(str(error.__cause__ or error).split()))
     elif status >= 500:
         LOG.error("Unexpected error", exc_info=error)
     else:

@@ -15,9 +15,10 @@ from gunicorn import glogging
 from gunicorn.app import base
 from oslo_config import cfg
 
-from cloudkitty import db
+from cloudkitty import db, service
 from cloudkitty.api import app
 from cloudkitty.api.wsgi import WSGIApplication
+from cloudkitty.rating import installed
 
 _THREADS: Final = 10
 #: Filters, group keys and tokens make longer requests than gunicorn's defaults take.
@@ -84,6 +85,7 @@ class Server(base.BaseApplication):
             "workers": self._listen.workers or self._conf.api.workers,
             "logger_class": Log,
             "post_fork": _after_fork,
+            "post_worker_init": _when_loaded,
         }
         for name, value in settings.items():
             if name in self.cfg.settings:  # releases differ in what they have
@@ -102,3 +104,9 @@ class Server(base.BaseApplication):
 def _after_fork(_server: Any, _worker: Any) -> None:
     # Connections of the master, if it has any, belong to the master.
     db.reset()
+
+
+def _when_loaded(_worker: Any) -> None:
+    # The first request that needs rating modules would have to wait for them.
+    installed.installed()
+    service.freeze()

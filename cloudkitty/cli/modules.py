@@ -3,6 +3,9 @@
 
 A rating module, ours or somebody else's, takes part by a class attribute ``db_api`` with a function
 ``get_migration()`` (contract rating.md 2.7). Its class is not instantiated.
+
+The tables of scope states and storages are made by ``cloudkitty-storage-init``; where they are,
+they are migrated with the others.
 """
 
 from __future__ import annotations
@@ -10,11 +13,19 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Final, Protocol
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from cloudkitty.db import migrations as core
 from cloudkitty.db.migration import MigrationError
+from cloudkitty.db.subtree import SubTree
 from cloudkitty.rating.base import NAMESPACE
+from cloudkitty.state import migrations as state
+from cloudkitty.storage.v1.sqlalchemy import migrations as sql_storage_v1
+from cloudkitty.storage.v2.sqlalchemy import migrations as sql_storage
 
 CORE: Final = "cloudkitty"
+_MADE_BY_STORAGE_INIT: Final = (state, sql_storage_v1, sql_storage)
 
 
 class Migration(Protocol):
@@ -46,10 +57,28 @@ def migrations() -> dict[str, Migration]:
     return found
 
 
+def storage_trees() -> dict[str, SubTree]:
+    """Give name -> migration object of scope states and SQL storages."""
+    trees = [module.get_migration() for module in _MADE_BY_STORAGE_INIT]
+    return {tree.name: tree for tree in trees}
+
+
+def present_storage_trees(connection: Connection) -> dict[str, SubTree]:
+    """Give those of `storage_trees` that the database has something of."""
+    tables = set(sa.inspect(connection).get_table_names())
+    return {
+        name: tree
+        for name, tree in storage_trees().items()
+        if not tables.isdisjoint({tree.version_table, *tree.metadata.tables})
+    }
+
+
 def migration(name: str) -> Migration:
     """Give the migration object of one module; raises MigrationError for an unknown one."""
     if name == CORE:
         return core.get_migration()
+    if name in (trees := storage_trees()):
+        return trees[name]
     for entry_point in importlib.metadata.entry_points(group=NAMESPACE, name=name):
         found = _of_module(entry_point)
         if found is not None:

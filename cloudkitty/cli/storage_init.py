@@ -32,8 +32,10 @@ def _body() -> None:
     conf = service.prepare()
     database.progress_to_stderr()
     with database.refusing():
+        states = state.get_migration()
+        states.check()
         _init_storage(conf)
-        state.get_migration().upgrade()
+        states.upgrade()
 
 
 def _init_storage(conf: cfg.ConfigOpts) -> None:

@@ -39,6 +39,13 @@ RULES = (
         "DELETE /v1/rating/module_config/{module}",
     ),
     operation(
+        "v2_rating:list_audit",
+        ADMIN,
+        "See who changed which rule, script or module, and how.",
+        "GET /v2/rating/audit",
+        "GET /v2/rating/audit/sources/{checksum}",
+    ),
+    operation(
         "v2_rating:list_modules",
         ADMIN,
         "List rating modules.",
@@ -55,5 +62,35 @@ RULES = (
         ADMIN,
         "Enable or disable a rating module, or change its priority.",
         "PUT /v2/rating/modules/{module_id}",
+    ),
+    operation(
+        "v2_rating:create_simulation",
+        ADMIN,
+        "Have stored usage rated by a draft of rules.",
+        "POST /v2/rating/simulations",
+    ),
+    operation(
+        "v2_rating:list_simulations",
+        ADMIN,
+        "List simulations.",
+        "GET /v2/rating/simulations",
+    ),
+    operation(
+        "v2_rating:get_simulation",
+        ADMIN,
+        "Show a simulation and its result.",
+        "GET /v2/rating/simulations/{simulation_id}",
+    ),
+    operation(
+        "v2_rating:delete_simulation",
+        ADMIN,
+        "Delete a simulation; one that is under way ends.",
+        "DELETE /v2/rating/simulations/{simulation_id}",
+    ),
+    operation(
+        "v2_rating:get_coverage",
+        ADMIN,
+        "See what rules cover: usage without a price, rules without usage, overlaps.",
+        "GET /v2/rating/coverage",
     ),
 )

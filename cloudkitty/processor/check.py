@@ -26,7 +26,9 @@ from cloudkitty.collector import metrics
 from cloudkitty.collector.base import get_collector
 from cloudkitty.fetcher.base import get_fetcher
 from cloudkitty.processor import locks, skip
-from cloudkitty.rating.modules import ModuleError, Rating
+from cloudkitty.rating.availability import absences
+from cloudkitty.rating.modules import Rating
+from cloudkitty.rating.step import ModuleError
 from cloudkitty.service import Refused
 from cloudkitty.state.models import IdentifierState, ScopeLease, ScopeReset
 from cloudkitty.storage.base import get_storage
@@ -59,6 +61,8 @@ def check(conf: cfg.ConfigOpts) -> Checked:
         get_storage(conf)
     with _named("rating"):
         Rating().begin_batch()
+        for absence in absences():
+            LOG.warning("%s", absence.text)
     lock_service(conf.orchestrator.coordination_url)
     message_bus(conf)
     if conf.collect.wait_periods < 1:

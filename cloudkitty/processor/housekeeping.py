@@ -11,6 +11,7 @@ from oslo_log import log
 
 from cloudkitty import timeutils
 from cloudkitty.db import idempotency
+from cloudkitty.db.changes import retention
 from cloudkitty.storage.v2.base import BaseStorage
 
 LOG = log.getLogger(__name__)
@@ -21,13 +22,24 @@ _AGE: Final = 2 * timeutils.SECONDS_PER_DAY
 
 
 class Housekeeping:
-    """Forgets idempotency keys whose time is over, and sums up days that nobody rates any more."""
+    """Forgets what is over, and sums up days that nobody rates any more.
 
-    def __init__(self, storage: BaseStorage, stop: threading.Event, *, enabled: bool) -> None:
-        """`enabled` is true for one worker of each processor."""
+    What is over are idempotency keys and, if they are to be, old entries of the audit log.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        stop: threading.Event,
+        *,
+        enabled: bool,
+        audit_days: int = 0,
+    ) -> None:
+        """`enabled` is true for one worker of each processor; `audit_days` of 0 keeps all."""
         found: Any = getattr(storage, "roll_up_closed_days", None)
         self._roll_up: Callable[..., int] | None = found
         self._enabled = enabled
+        self._audit_seconds = audit_days * timeutils.SECONDS_PER_DAY
         self._stop = stop
         self._due = 0.0
 
@@ -37,6 +49,11 @@ class Housekeeping:
             return
         self._due = now + _INTERVAL
         idempotency.forget_expired()
+        if self._audit_seconds:
+            before = timeutils.from_epoch(int(now) - self._audit_seconds)
+            forgotten = retention.forget(before, self._stop.is_set)
+            if forgotten:
+                LOG.info("%d entries of the audit log deleted", forgotten)
         while self._roll_up and not self._stop.is_set():
             days = self._roll_up(timeutils.from_epoch(int(now) - _AGE))
             if not days:

@@ -6,18 +6,20 @@ from __future__ import annotations
 import abc
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from oslo_log import log
 
 from cloudkitty.processor.backoff import Backoff
+from cloudkitty.processor.failures import Failures
 from cloudkitty.processor.gather import Stopped
 from cloudkitty.processor.locks import Locks
 from cloudkitty.processor.notices import Notices
 from cloudkitty.processor.pipeline import Outcome, Pipeline, Store
 from cloudkitty.processor.planner import Batch, Limits
+from cloudkitty.processor.rulechoice import PRESENT, RuleChoice
 from cloudkitty.processor.sizes import Density
 
 LOG = log.getLogger(__name__)
@@ -51,7 +53,7 @@ class Tools:
 
 
 class Loop(abc.ABC):
-    """A worker: :meth:`round` is what it does."""
+    """A worker: :meth:`_round` is what it does."""
 
     def __init__(self, number: int, tools: Tools) -> None:
         """Take over `tools`; `number` tells workers of one kind apart."""
@@ -64,15 +66,23 @@ class Loop(abc.ABC):
         self._clock = tools.clock
         self._called = threading.Event()
         self._failures = 0
+        self._not_rated = Failures(number)
         self._finished = threading.Event()
         self._finished.set()
 
-    @abc.abstractmethod
     def round(self) -> float:
         """Do what is to be done; gives the seconds until it is worth while to look again.
 
         Raises Stopped, and what the database or the rating modules raise.
         """
+        try:
+            return self._round()
+        finally:
+            self._not_rated.tell()
+
+    @abc.abstractmethod
+    def _round(self) -> float:
+        """Do what :meth:`round` does, but for telling what failed."""
 
     @property
     def committing(self) -> bool:
@@ -137,10 +147,14 @@ class Loop(abc.ABC):
         sizes = self._tools.sizes
         return Limits(sizes.scopes, sizes.periods, self._tools.density.cells)
 
-    def _process(self, batch: Batch, store: Store, mine: set[str]) -> Outcome:
+    def _process(
+        self, batch: Batch, store: Store, mine: set[str], rules: RuleChoice = PRESENT
+    ) -> Outcome:
         """Take a batch through the pipeline; `mine` are the scopes that are held for it."""
         seconds = self._tools.sizes.lease_seconds / 3
-        return self._tools.pipeline.run(batch, store, lambda: self._locks.keep(mine, seconds))
+        return self._tools.pipeline.run(
+            batch, store, lambda: self._locks.keep(mine, seconds), rules
+        )
 
     def _release(self, mine: set[str], outcome: Outcome) -> None:
         """Give scopes back; those that failed stay ours until they are tried again."""
@@ -149,24 +163,7 @@ class Loop(abc.ABC):
     def _note(self, outcome: Outcome) -> dict[str, float]:
         """Take down what succeeded and what did not; gives scope -> seconds to wait."""
         now = self._clock()
-        self._backoff.succeeded(outcome.moved)
+        self._not_rated.over(self._backoff.succeeded(outcome.moved, now))
         later = {scope: self._backoff.failed(scope, now) for scope in outcome.failed}
-        self._tell(outcome.failed, later)
+        self._not_rated.add(outcome.failed, later)
         return later
-
-    def _tell(self, failed: Mapping[str, str], later: Mapping[str, float]) -> None:
-        """Log failures: one line for each reason, once a minute."""
-        by_reason: dict[str, list[str]] = {}
-        for scope, reason in failed.items():
-            by_reason.setdefault(reason, []).append(scope)
-        for reason, scopes in by_reason.items():
-            self._notices.warn(
-                reason,
-                "[worker: %d] %d scope(s) not rated (%s%s), trying again in %.0f s: %s",
-                self.number,
-                len(scopes),
-                scopes[0],
-                ", ..." if len(scopes) > 1 else "",
-                min(later[scope] for scope in scopes),
-                reason,
-            )

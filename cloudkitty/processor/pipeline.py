@@ -15,6 +15,7 @@ from cloudkitty.db.errors import unreachable
 from cloudkitty.processor import skip
 from cloudkitty.processor.gather import Gathered, Gatherer, Stopped
 from cloudkitty.processor.planner import Batch
+from cloudkitty.processor.rulechoice import PRESENT, Ratings, RuleChoice, RulesGone
 from cloudkitty.rating.modules import Rating, RatingFailure
 from cloudkitty.usage import ScopeUsage
 
@@ -53,7 +54,7 @@ class Pipeline:
     ) -> None:
         """`expressions` has metric name in data frames -> what to leave out."""
         self._gatherer = gatherer
-        self._rating = rating
+        self._ratings = Ratings(rating)
         self._expressions = {n: e for n, e in expressions.items() if not e.never}
         self._stop = stop
         # While the database takes in one part of a batch, the next one is rated.
@@ -70,6 +71,7 @@ class Pipeline:
         batch: Batch,
         store: Store,
         keep_alive: Callable[[], None] = lambda: None,
+        rules: RuleChoice = PRESENT,
     ) -> Outcome:
         """Take a batch through; `keep_alive` is called before each part is stored.
 
@@ -79,11 +81,19 @@ class Pipeline:
         outcome = Outcome(failed=gathered.failed)
         if not gathered.usages:
             return outcome
-        self._rating.begin_batch()
+        try:
+            rating = self._ratings.begin(rules)
+        except RulesGone as exc:
+            outcome.failed |= {usage.scope_id: str(exc) for usage in gathered.usages}
+            return outcome
+        # Before any point refers to them.
+        rules_version = rating.record()
         pending: Future[None] | None = None
         try:
             for part in _parts(gathered):
-                self._rate(part, outcome)
+                self._rate(rating, part, outcome)
+                for usage in part:
+                    usage.rules_version = rules_version
                 if pending is not None:
                     pending.result()
                     pending = None
@@ -96,10 +106,10 @@ class Pipeline:
                 pending.result()
         return outcome
 
-    def _rate(self, part: list[ScopeUsage], outcome: Outcome) -> None:
+    def _rate(self, rating: Rating, part: list[ScopeUsage], outcome: Outcome) -> None:
         """Set prices; takes out of `part` the scopes that cannot be rated."""
         try:
-            self._rating.rate(part)
+            rating.rate(part)
         except RatingFailure as exc:
             outcome.failed |= {s: f"rating failed: {why}" for s, why in exc.failed.items()}
             part[:] = [usage for usage in part if usage.scope_id not in exc.failed]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 from oslo_config import cfg
@@ -22,6 +23,7 @@ from cloudkitty.processor.gather import Stopped
 from cloudkitty.processor.loop import Loop, Tools
 from cloudkitty.processor.pipeline import Outcome
 from cloudkitty.processor.planner import Batch, slices
+from cloudkitty.processor.rulechoice import PRESENT, RuleChoice
 from cloudkitty.processor.stores import rated_again
 from cloudkitty.state import schedule
 from cloudkitty.state.schedule import Schedule
@@ -52,6 +54,7 @@ class Task:
     schedule: Schedule
     state: ScopeState
     begins: range
+    rules: RuleChoice = PRESENT
 
 
 class Reprocessor(Loop):
@@ -74,7 +77,7 @@ class Reprocessor(Loop):
         #: Id of schedule -> why nothing can be done about it, as it was logged.
         self._waiting: dict[int, str] = {}
 
-    def round(self) -> float:
+    def _round(self) -> float:
         """Take a slice of every schedule; gives the seconds until it is worth while to look again.
 
         Raises Stopped, and what the database or the rating modules raise.
@@ -105,7 +108,10 @@ class Reprocessor(Loop):
         return _POLL if refused else _SLEEP
 
     def _tasks(self, found: Iterable[Schedule], now: float | None = None) -> dict[str, Task]:
-        """Give scope -> what to do about the oldest schedule of it that can be worked on."""
+        """Give scope -> what to do about the oldest schedule of it that can be worked on.
+
+        All periods of a task are rated by the same rules.
+        """
         now = self._clock() if now is None else now
         found = list(found)
         states = self._states({one.scope_id for one in found})
@@ -116,7 +122,46 @@ class Reprocessor(Loop):
             task = self._task(one, states.get(one.scope_id))
             if task is not None:
                 tasks[one.scope_id] = task
+        unknown = self._find_rules(tasks)
+        if unknown:
+            return self._tasks([one for one in found if one.id not in unknown], now)
         return tasks
+
+    def _find_rules(self, tasks: dict[str, Task]) -> set[int]:
+        """Look up the rule sets of periods that are to be rated as they were, and cut tasks.
+
+        Gives the schedules that cannot go on, as it is not known of their next period.
+        """
+        groups: dict[range, list[str]] = {}
+        for scope_id, task in tasks.items():
+            if task.schedule.rules == schedule.AS_RATED:
+                groups.setdefault(task.begins[: self._limits().periods], []).append(scope_id)
+        unknown = set()
+        for begins, scope_ids in groups.items():
+            found = self._storage.provenance(
+                [(scope_id, from_epoch(at)) for scope_id in scope_ids for at in begins]
+            )
+            sets = {
+                (scope_id, to_epoch(begin)): one.rules_version
+                for (scope_id, begin), one in found.items()
+                if one.rated
+            }
+            for scope_id in scope_ids:
+                task = tasks[scope_id]
+                version = sets.get((scope_id, begins[0]))
+                if version is None:
+                    period = from_epoch(begins[0]).isoformat()
+                    self._waits(
+                        task.schedule, f"it is not recorded by which rules {period} was rated"
+                    )
+                    unknown.add(task.schedule.id)
+                    continue
+                known = (sets.get((scope_id, at)) for at in begins)
+                same = sum(1 for _ in takewhile(version.__eq__, known))
+                tasks[scope_id] = replace(
+                    task, begins=begins[:same], rules=RuleChoice(version=version)
+                )
+        return unknown
 
     def _states(self, scope_ids: set[str]) -> dict[str, list[ScopeState]]:
         """Give scope -> all its states, whatever their origin."""
@@ -154,7 +199,8 @@ class Reprocessor(Loop):
         if begin > last:
             self._waits(one, "it has not been rated that far")
             return None
-        return Task(one, state, range(begin, begin + count * period, period))
+        rules = RuleChoice(valid_then=one.rules == schedule.VALID_THEN)
+        return Task(one, state, range(begin, begin + count * period, period), rules)
 
     def _chosen(self, one: Schedule, states: list[ScopeState]) -> ScopeState | None:
         """Give the state that counts: the one that the replacing transaction will lock."""
@@ -184,12 +230,16 @@ class Reprocessor(Loop):
             schedule.close(session, one)
 
     def _batches(self, tasks: Iterable[Task]) -> list[Batch]:
-        """Give batches of scopes that share the periods to rate, those of old schedules first."""
-        groups: dict[range, dict[str, int | None]] = {}
+        """Give batches of scopes that share periods and rules, those of old schedules first."""
+        groups: dict[tuple[range, RuleChoice], dict[str, int | None]] = {}
         for task in tasks:
-            groups.setdefault(task.begins, {})[task.schedule.scope_id] = None
+            groups.setdefault((task.begins, task.rules), {})[task.schedule.scope_id] = None
         limits = self._limits()
-        return [batch for begins, some in groups.items() for batch in slices(some, begins, limits)]
+        return [
+            batch
+            for (begins, _rules), some in groups.items()
+            for batch in slices(some, begins, limits)
+        ]
 
     def _take(self, batch: Batch, tasks: Mapping[str, Task]) -> bool:
         """Rate those scopes of a batch that can be had again; gives whether any was."""
@@ -200,7 +250,11 @@ class Reprocessor(Loop):
         try:
             # Somebody else may have been faster between the plan and the lease.
             fresh = self._tasks(schedule.unfinished(scope_ids=mine))
-            same = {s: t for s, t in fresh.items() if t.schedule == tasks[s].schedule}
+            same = {
+                scope: task
+                for scope, task in fresh.items()
+                if (task.schedule, task.rules) == (tasks[scope].schedule, tasks[scope].rules)
+            }
             if not same:
                 return False
             outcome = self._rate(Batch(dict.fromkeys(same), batch.begins, batch.period), fresh)
@@ -214,7 +268,9 @@ class Reprocessor(Loop):
         started = time.monotonic()
         schedules = {scope: tasks[scope].schedule for scope in batch.scopes}
         store = rated_again(self._storage, self._origin, schedules)
-        outcome = self._process(batch, store, set(batch.scopes))
+        # Those of a batch have the same.
+        rules = tasks[next(iter(batch.scopes))].rules
+        outcome = self._process(batch, store, set(batch.scopes), rules)
         LOG.info(
             "[worker: %d] %d scopes rated again from %s for %d period(s): %d points in %.2f s",
             self.number,

@@ -12,7 +12,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from oslo_log import log
 from sqlalchemy.orm import Session
@@ -103,17 +103,34 @@ class Resets:
         return done
 
 
+class Work(Protocol):
+    """Orders of one kind."""
+
+    def run(self) -> bool:
+        """Carry out what there is; gives whether there was anything."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
 class Attendant:
     """The thread that looks for orders."""
 
-    def __init__(self, resets: Resets, notices: Notices, done: Callable[[], None]) -> None:
-        """`done` is called when scopes have been reset."""
-        self._resets = resets
+    def __init__(
+        self,
+        work: Work,
+        notices: Notices,
+        done: Callable[[], None],
+        what: str = "resets",
+    ) -> None:
+        """`done` is called when something has been carried out; `what` says what it is."""
+        self._work = work
         self._notices = notices
         self._done = done
+        self._what = what
         self._stop = threading.Event()
         self._called = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="resets", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=what, daemon=True)
 
     def start(self) -> None:
         """Begin to look for orders now and then."""
@@ -133,12 +150,14 @@ class Attendant:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                if self._resets.run():
+                if self._work.run():
                     self._done()
             except Exception as exc:
-                LOG.debug("orders not read", exc_info=True)
+                LOG.debug("%s not read", self._what, exc_info=True)
                 reason = f"{type(exc).__name__}: {' '.join(str(exc).split())}"
-                self._notices.warn(f"orders {reason}", "cannot look for resets: %s", reason)
+                self._notices.warn(
+                    f"{self._what} {reason}", "cannot look for %s: %s", self._what, reason
+                )
             self._called.wait(INTERVAL)
             self._called.clear()
-        self._resets.close()
+        self._work.close()

@@ -38,6 +38,7 @@ from cloudkitty.processor.reprocessor import Reprocessor
 from cloudkitty.processor.resets import Attendant, Resets
 from cloudkitty.processor.rpc import serve
 from cloudkitty.processor.scopes import Scopes
+from cloudkitty.processor.simulations import Simulations
 from cloudkitty.processor.sizes import Density
 from cloudkitty.processor.stores import rated
 from cloudkitty.processor.worker import Worker
@@ -116,10 +117,10 @@ def build_worker(
         number,
         parts.tools,
         origin,
-        Scopes(get_fetcher(conf), parts.tools.notices),
+        Scopes(get_fetcher(conf), parts.tools.notices, origin, conf.collect.period),
         Planner(parts.rule, parts.tools.backoff),
         rated(parts.storage, origin),
-        Housekeeping(parts.storage, stop, enabled=number == 0),
+        Housekeeping(parts.storage, stop, enabled=number == 0, audit_days=conf.audit.keep_days),
     )
 
 
@@ -146,6 +147,13 @@ def build_attendant(
     return Attendant(resets, notices, done)
 
 
+def build_simulations(conf: cfg.ConfigOpts, stop: threading.Event) -> Attendant:
+    """Build what carries out simulations."""
+    notices = Notices()
+    work = Simulations(conf, get_storage(conf), notices, stop)
+    return Attendant(work, notices, lambda: None, "simulations")
+
+
 def _locks(conf: cfg.ConfigOpts, notices: Notices) -> Locks:
     options = conf.orchestrator
     leases = Leases(new_owner(), options.lease_seconds)
@@ -157,7 +165,7 @@ class _Service(cotyledon.Service):
 
     #: What the start line says it is.
     role: str
-    #: Whether it carries out resets even if there are others.
+    #: Whether it carries out resets and simulations even if there are others.
     resets: bool
     #: Builds the worker.
     build: Callable[[cfg.ConfigOpts, MetricsFile, int, threading.Event], Loop]
@@ -171,9 +179,12 @@ class _Service(cotyledon.Service):
         LOG.info("Processor worker ID [%d] is initiated as CloudKitty %s.", worker_id, self.role)
         self._stop = threading.Event()
         self._worker = type(self).build(conf, checked[0], worker_id, self._stop)
-        self._attendant: Attendant | None = None
+        self._attendants: list[Attendant] = []
         if self.resets or not conf.orchestrator.max_workers:
-            self._attendant = build_attendant(conf, self._stop, self._worker.call)
+            self._attendants = [
+                build_attendant(conf, self._stop, self._worker.call),
+                build_simulations(conf, self._stop),
+            ]
         self._server = serve(conf, self._call)
 
     def run(self) -> None:
@@ -181,8 +192,8 @@ class _Service(cotyledon.Service):
         # A batch makes some hundred thousand objects without a cycle among them, in a few bursts:
         # looking for cycles that often took an eighth of the time.
         gc.set_threshold(*_GC_THRESHOLDS)
-        if self._attendant is not None:
-            self._attendant.start()
+        for attendant in self._attendants:
+            attendant.start()
         self._worker.run()
 
     def terminate(self) -> None:
@@ -200,13 +211,13 @@ class _Service(cotyledon.Service):
                 LOG.info("worker %d: work under way is given up", self._worker.number)
                 self._abandon()
                 break
-        if self._attendant is not None:
-            self._attendant.stop(max(0.5, patience - time.monotonic()))
+        for attendant in self._attendants:
+            attendant.stop(max(0.5, patience - time.monotonic()))
 
     def _call(self) -> None:
         """Have everybody in this process look for work."""
-        if self._attendant is not None:
-            self._attendant.call()
+        for attendant in self._attendants:
+            attendant.call()
         self._worker.call()
 
     def _abandon(self) -> None:

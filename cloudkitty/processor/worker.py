@@ -46,7 +46,7 @@ class Worker(Loop):
         self._housekeeping = housekeeping
         self._contended = 0
 
-    def round(self) -> float:
+    def _round(self) -> float:
         """Take one slice of every scope that is due; gives the seconds until it is worth while.
 
         Raises Stopped, and what the database or the rating modules raise.

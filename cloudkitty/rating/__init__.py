@@ -6,9 +6,9 @@
 
 from typing import Any
 
-from cloudkitty.rating.base import RatingProcessorBase
+from cloudkitty.rating.base import RatingProcessorBase, Stage
 
-__all__ = ["RatingProcessorBase", "RatingRestControllerBase"]
+__all__ = ["RatingProcessorBase", "RatingRestControllerBase", "Stage"]
 
 
 def __getattr__(name: str) -> Any:

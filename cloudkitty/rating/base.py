@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cloudkitty.dataframe import DataFrame
@@ -13,6 +14,24 @@ from cloudkitty.db import module_info
 from cloudkitty.usage import ScopeUsage
 
 NAMESPACE: Final = "cloudkitty.rating.processors"
+
+
+def _nothing(_number: int) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a module, or a part of it, has made of a frame, and why.
+
+    `why` takes the number of a point, in the order of ``iterpoints`` of the frame before, and gives
+    what is to be said of it: JSON data, Decimals allowed. Known keys are ``reasons``, a list of
+    :class:`cloudkitty.rating.explain.model.Reason`, and ``details``, a dictionary; our modules have
+    some of their own (:class:`cloudkitty.rating.explain.model.Step`).
+    """
+
+    frame: DataFrame
+    why: Callable[[int], Mapping[str, Any]] = _nothing
 
 
 class RatingProcessorBase(abc.ABC):
@@ -33,6 +52,9 @@ class RatingProcessorBase(abc.ABC):
     config_controller: type | None = None
     #: Whether the module has the batch form.
     batch: bool = False
+    #: Whether the price of a point depends on the point alone, not on others of its frame: then it
+    #: is explained without them.
+    pointwise: bool = False
 
     def __init__(self, tenant_id: str | None = None) -> None:
         self._tenant_id = tenant_id
@@ -112,3 +134,46 @@ class RatingProcessorBase(abc.ABC):
 
     def begin_batch(self) -> None:  # noqa: B027
         """Batch form: called before a batch; reads what may have changed since the last one."""
+
+    def explain(
+        self,
+        data: DataFrame,
+        *,
+        everything: bool = False,
+    ) -> Iterator[Stage]:
+        """Rate a frame as ``process`` does, in one stage or several, and say what each does.
+
+        What is said goes to who may read the frame. Only with `everything` may it be about others,
+        or tell what an operator alone should know. A module without an answer of its own has one
+        stage: what ``process`` makes of the frame.
+        """
+        del everything
+        yield Stage(self.process(data))
+
+    def begin_batch_then(self) -> None:
+        """Batch form: as ``begin_batch``, before periods are rated again by the rules valid then.
+
+        That is, also by rules that have been deleted or changed since, each for the periods that
+        began while it was there. A module that does not know its past leaves it: present rules are
+        used.
+        """
+        self.begin_batch()
+
+    def snapshot(self) -> Mapping[str, Any] | None:
+        """Give the rules in use, of all tenants, so that they can be kept; None: they are not.
+
+        JSON data by name of part: a part that does not change is kept once, whatever becomes of
+        the others (:mod:`cloudkitty.rating.snapshots`). Asked of an instance without tenant, in
+        the batch form after ``begin_batch``. A module may have an attribute or property ``version``
+        beside it, a text that differs whenever the snapshot does: it is then asked for only when
+        the version is another.
+        """
+        return None
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Use the rules of a snapshot from now on; nothing is read from the database any more.
+
+        ``reload_config`` goes on to choose those in force. Asked of instances that serve nothing
+        else. Raises KeyError, TypeError or ValueError for what is no snapshot.
+        """
+        raise NotImplementedError(f"{type(self).__name__} keeps no rules: {sorted(snapshot)}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from oslo_db import api as db_api
 from oslo_db import exception as db_exc
@@ -21,9 +21,6 @@ from cloudkitty.rating import modules
 from cloudkitty.rating.base import RatingProcessorBase
 
 LOG = log.getLogger(__name__)
-
-#: What the column of priorities can hold.
-MAX_PRIORITY: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 from cloudkitty.dataframe import DataFrame
 from cloudkitty.rating.base import RatingProcessorBase
@@ -16,6 +18,8 @@ class Noop(RatingProcessorBase):
     module_name = "noop"
     description = "Dummy test module."
     batch = True
+    version = ""
+    pointwise = True
 
     @property
     def enabled(self) -> bool:
@@ -36,3 +40,10 @@ class Noop(RatingProcessorBase):
 
     def rate_usage(self, usage: ScopeUsage) -> None:
         """Change nothing."""
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """There are no rules."""
+        return {}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """There are no rules."""

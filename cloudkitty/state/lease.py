@@ -110,7 +110,7 @@ class Leases:
         owners = session.scalars(
             sa.select(ScopeLease.owner).where(ScopeLease.name.in_(names)).distinct(),
         )
-        dead = [owner for owner in owners if _is_gone(owner)]
+        dead = [owner for owner in owners if is_gone(owner)]
         if dead:
             session.execute(
                 sa.update(ScopeLease)
@@ -130,7 +130,7 @@ def _host() -> str:
     return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:12]
 
 
-def _is_gone(owner: str) -> bool:
+def is_gone(owner: str) -> bool:
     """Whether `owner` is known to be a process of this host that has ended."""
     host, _, rest = owner.partition("-")
     pid, _, rest = rest.partition("-")

@@ -19,9 +19,9 @@ Rows stay when they are finished: they are the history that clients are shown.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -30,6 +30,14 @@ from cloudkitty import db, timeutils
 from cloudkitty.state import scope
 from cloudkitty.state.models import ReprocessingSchedule
 from cloudkitty.state.scope import Origin, ScopeState
+
+#: Periods are rated by the rules that were valid when they began, also by those deleted since.
+VALID_THEN: Final = "valid_then"
+#: Periods are rated as they would be for the first time now: deleted rules never were.
+CURRENT: Final = "current"
+#: Periods are rated by the very rules that they were rated by, as far as these are recorded.
+AS_RATED: Final = "as_rated"
+RULES: Final = (VALID_THEN, CURRENT, AS_RATED)
 
 _COLUMN = ReprocessingSchedule.__table__.c
 _UNFINISHED = sa.or_(
@@ -56,6 +64,8 @@ class Schedule:
     #: Begin of the period that was rated again last; None before the first.
     current: dt.datetime | None
     reason: str
+    #: By which rules, one of RULES.
+    rules: str = VALID_THEN
 
     @property
     def finished(self) -> bool:
@@ -153,11 +163,15 @@ def create(
     window: Window,
     reason: str,
     period: int,
+    *,
+    rules: str = VALID_THEN,
+    check: Callable[[Collection[str]], None] = lambda _scope_ids: None,
 ) -> int:
     """Make a schedule for each scope, or for none; gives how many. None: every active scope.
 
     `origin` is the configured one: it decides between scopes that share an id. Raises, in this
-    order: OffGrid, UnknownScopes, NotRatedYet, Overlapping. Whoever makes schedules for the same
+    order: OffGrid, UnknownScopes, NotRatedYet, Overlapping, and what `check` raises for the ids of
+    the scopes. Whoever makes schedules for the same
     scopes at the same time waits, and then sees these.
     """
     with db.session_for_write() as session:
@@ -168,12 +182,14 @@ def create(
             raise UnknownScopes(unknown)
         _check_rated(window, scopes.values())
         _check_overlaps(session, window, scopes)
+        check(list(scopes))
         rows = [
             {
                 "identifier": state.scope_id,
                 "start_reprocess_time": timeutils.naive_utc(window.start),
                 "end_reprocess_time": timeutils.naive_utc(window.end),
                 "reason": reason,
+                "ck_rules": rules,
             }
             for state in scopes.values()
         ]
@@ -255,4 +271,6 @@ def _schedule(row: sa.Row[Any]) -> Schedule:
         ),
         current=None if current is None else timeutils.as_utc(current),
         reason=row.reason,
+        # What was ordered when deleted rules were always ignored stays what was ordered.
+        rules=row.ck_rules or CURRENT,
     )

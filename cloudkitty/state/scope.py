@@ -22,7 +22,7 @@ from oslo_log import log
 from sqlalchemy.orm import Session
 
 from cloudkitty import db, timeutils
-from cloudkitty.state.insert import insert_missing
+from cloudkitty.state.insert import insert_missing, taking_turns
 from cloudkitty.state.models import IdentifierState
 
 LOG = log.getLogger(__name__)
@@ -204,7 +204,8 @@ def create(
 ) -> ScopeState:
     """Make the state of a scope; `names` are those of its origin that differ from the configured.
 
-    Raises ScopeExists when any scope has this id, active or not.
+    Raises ScopeExists when any scope has this id, active or not. Of several callers at the same
+    time one succeeds: the table's key would let each have the id with an origin of its own.
     """
     configured = Origin.configured(conf)
     values = {
@@ -216,7 +217,7 @@ def create(
         "active": active,
     }
     query = _select(configured).where(_COLUMN.identifier == scope_id)
-    with db.session_for_write() as session:
+    with db.session_for_write() as session, taking_turns(session, f"create scope {scope_id}"):
         if session.execute(query).first() or not insert_missing(session, IdentifierState, [values]):
             raise ScopeExists(scope_id)
         return _state(session.execute(query).one())

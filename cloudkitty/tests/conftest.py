@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from keystoneauth1 import loading
 from oslo_config import cfg
 from oslo_config import fixture as cfg_fixture
 
 from cloudkitty import conf as ck_conf
 from cloudkitty import db, timeutils
-from cloudkitty.tests import services
+from cloudkitty.tests import gnocchi, plugin, services
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +26,24 @@ def conf(tmp_path: Path) -> Iterator[cfg_fixture.Config]:
     cfg.CONF([], project="cloudkitty-test", default_config_files=[], default_config_dirs=[])
     fixture.config(coordination_url=f"file://{tmp_path}/locks", group="orchestrator")
     yield fixture
+    plugins = dict(_auth_plugins())
     fixture.cleanUp()
+    for section, name in plugins.items():
+        cfg.CONF.unregister_opts(loading.get_auth_plugin_conf_options(name), group=section)
     db.reset()
+
+
+def _auth_plugins() -> Iterator[tuple[str, str]]:
+    """Yield sections and their authentication plugins, whose options the next test must not have.
+
+    Some of them are required.
+    """
+    for module in ck_conf.GROUPS:
+        if module.GROUP and "auth_section" in cfg.CONF[module.GROUP]:
+            section = cfg.CONF[module.GROUP].auth_section or module.GROUP
+            name = cfg.CONF[section].auth_type if section in cfg.CONF else None
+            if name and name in loading.get_available_plugin_names():
+                yield section, name
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +87,19 @@ def database(empty_database: str) -> str:
     return empty_database
 
 
+@pytest.fixture(scope="session")
+def gnocchi_server() -> Iterator[gnocchi.Server]:
+    """A real Gnocchi; what is written stays until the end: use projects of your own."""
+    with gnocchi.server() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def installed_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory for PYTHONPATH with the distribution of plug-ins; it must not be changed."""
+    return plugin.install(tmp_path_factory.mktemp("plugin"))
+
+
 @pytest.fixture
 def sqlite_database(tmp_path: Path, conf: cfg_fixture.Config) -> Iterator[str]:
     """A database with all tables, SQLite only: for tests that are not about SQL."""
@@ -90,6 +120,4 @@ def _use(conf: cfg_fixture.Config, url: str) -> None:
 
 def _create_tables() -> None:
     # Migrations give the same tables; a test of cloudkitty.db compares the two.
-    from cloudkitty.db import schema
-
-    schema.create_all(db.get_engine())
+    services.create_tables(db.get_engine())

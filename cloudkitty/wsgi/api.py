@@ -40,3 +40,4 @@ def build() -> WSGIApplication:
 
 
 application = build()
+service.freeze()

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import webob
 from oslo_config import cfg
 from oslo_policy import policy
 
-from cloudkitty.api import context, errors, jsonbody
-from cloudkitty.api.v2 import jsontext, schema, streaming
-from cloudkitty.api.v2.routing import Call, Operation, Route, find
+from cloudkitty.api import context, errors, jsonbody, streaming
+from cloudkitty.api.v2 import jsontext, schema
+from cloudkitty.api.v2.routing import Call, Operation, Route, WithHeaders, find
 from cloudkitty.api.wsgi import Environ, StartResponse
+from cloudkitty.db import changes
 from cloudkitty.storage.v2.base import BaseStorage
 
 _JSON: Final = "application/json"
@@ -61,7 +62,8 @@ class V2:
             body=request.body if headers else b"",
             routes=self._routes,
         )
-        return _success(operation, operation.run(call))
+        with changes.acting(context.actor(caller, changes.API_V2)):
+            return _success(operation, operation.run(call))
 
 
 def _arguments(operation: Operation, request: webob.Request) -> dict[str, Any]:
@@ -106,6 +108,9 @@ def _success(operation: Operation, data: Any) -> webob.Response:
             content_type=_JSON,
             charset=None,
         )
+    headers: Mapping[str, str] = {}
+    if isinstance(data, WithHeaders):
+        data, headers = data.data, data.headers
     status, body = operation.status, data
     if data is None:
         status, body = 204, b""
@@ -115,6 +120,7 @@ def _success(operation: Operation, data: Any) -> webob.Response:
     # Also for a body that is not there (contract api.md 3.1), where WebOb would leave them out.
     response.headers["Content-Type"] = _JSON
     response.headers["Content-Length"] = str(len(body))
+    response.headers.update(headers)
     return response
 
 

@@ -121,6 +121,24 @@ boolean: Final = _Boolean()
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The reader of texts in bodies that are one of a few."""
+
+    words: tuple[str, ...]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """What it takes, as a JSON Schema."""
+        return {"enum": list(self.words)}
+
+    def __call__(self, value: Any) -> str:
+        """Give the text; raises voluptuous.Invalid."""
+        if not isinstance(value, str) or value not in self.words:
+            raise vol.Invalid(f"expected one of {', '.join(self.words)}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """The reader of integers in bodies, between bounds."""
 

@@ -9,11 +9,14 @@ from typing import Any, Final, TypedDict
 
 import voluptuous as vol
 
-from cloudkitty.api import context, errors
-from cloudkitty.api.v2 import frames, limits, narrow, schema, streaming
+from cloudkitty.api import context, errors, limits, streaming
+from cloudkitty.api.v2 import bodies, frames, narrow, paging, schema, texts
 from cloudkitty.api.v2.routing import Call, Operation
 from cloudkitty.dataframe import DataFrame
 from cloudkitty.db import idempotency
+from cloudkitty.rating.explain.model import Explanation
+from cloudkitty.rating.explain.periods import Explainer
+from cloudkitty.storage.v2.base import Placed
 
 
 class Volume(TypedDict):
@@ -29,13 +32,17 @@ class Rating(TypedDict):
     price: Decimal
 
 
-class Point(TypedDict):
-    """What one resource used."""
-
+class _Point(TypedDict):
     vol: Volume
     rating: Rating
     groupby: dict[str, Any]
     metadata: dict[str, Any]
+
+
+class Point(_Point, total=False):
+    """What one resource used; with ``explain``, which rules made its price."""
+
+    explanation: Explanation
 
 
 class Frame(TypedDict):
@@ -54,13 +61,19 @@ class Dataframes(TypedDict):
 
 _QUERY: Final = vol.Schema(
     {
-        **limits.PAGING,
+        **paging.PAGING,
         **schema.INTERVAL,
         vol.Optional(
             "filters",
             default=list,
             description="What groupby or metadata must say, or the metric type: key:value.",
         ): schema.Filters(repeat=False),
+        vol.Optional(
+            "explain",
+            default=lambda: ["false"],
+            description="Whether each point says which rules made its price; then a page has at "
+            "most as many points as [api] max_explained_points says.",
+        ): schema.Single(bodies.boolean),
     },
 )
 _KEY: Final = "Idempotency-Key"
@@ -78,11 +91,12 @@ _HEADERS: Final = vol.Schema(
 
 def _get(call: Call) -> dict[str, Any] | bytes | streaming.Streamed:
     narrow.authorize(call, "dataframes:get")
-    limits.check_interval(call)
-    limit = limits.page_size(call)
+    args = call.args
+    limits.check_interval(call.conf, args.get("begin"), args.get("end"))
+    explain = args["explain"]
+    limit = paging.page_size(call, "max_explained_points" if explain else None)
     if narrow.sees_nothing(call):
         return {"total": 0, "dataframes": []}
-    args = call.args
     filters = {key: values[0] for key, values in args["filters"].items()}
     metric_type = filters.pop("type", None)
     source = call.storage.stream(
@@ -97,7 +111,26 @@ def _get(call: Call) -> dict[str, Any] | bytes | streaming.Streamed:
         total, points = opened.enter_context(source)
         if not total:
             errors.abort_client(404, errors.NOT_FOUND)
-        return streaming.answer(streaming.dataframes(total, points), opened)
+        if not explain:
+            return streaming.answer(texts.dataframes(total, points), opened)
+        page = list(points)
+    # Scripts may take their time: what was read from is closed.
+    return _explained(call, total, page)
+
+
+def _explained(call: Call, total: int, page: list[Placed]) -> bytes:
+    """Give a page with an explanation of each point, to administrators a full one."""
+    explainer = Explainer(
+        call.storage,
+        call.conf.collect.scope_key,
+        everything=bool(call.context.is_admin),
+    )
+    explanations = iter(explainer.explain(page))
+
+    def shown(placed: Placed) -> dict[str, Any]:
+        return {**placed.point.as_dict(mutable=True), "explanation": next(explanations)}
+
+    return b"".join(texts.dataframes(total, page, shown))
 
 
 def _post(call: Call) -> None:

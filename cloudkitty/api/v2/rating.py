@@ -10,6 +10,7 @@ import voluptuous as vol
 from cloudkitty.api import context, errors
 from cloudkitty.api.v2 import bodies
 from cloudkitty.api.v2.routing import Call, Operation
+from cloudkitty.db import module_info
 from cloudkitty.rating import installed
 
 _NOT_FOUND: Final = "Module '{}' not found"
@@ -17,7 +18,7 @@ _BODY: Final = vol.Schema(
     {
         vol.Optional("enabled", description="Whether the module rates."): bodies.boolean,
         vol.Optional("priority", description="Higher goes first."): bodies.Whole(
-            1, installed.MAX_PRIORITY
+            1, module_info.MAX_PRIORITY
         ),
     },
 )

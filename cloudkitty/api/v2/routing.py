@@ -37,14 +37,22 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class WithHeaders:
+    """Data of an answer and headers of its own; a Location may be relative to the request's."""
+
+    data: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What answers one method of one resource.
 
-    `run` checks the policy first thing and gives the answer's data, None for 204, or what
-    :mod:`.streaming` makes; it may raise anything that :func:`cloudkitty.api.errors.describe`
-    knows. `query` or `body` is a schema: it takes the query (name -> list of texts) or the JSON
-    body, and raises voluptuous.Invalid. `headers` is one for name -> text of the headers that it
-    names.
+    `run` checks the policy first thing and gives the answer's data (maybe WithHeaders), None for
+    204, or what :mod:`cloudkitty.api.streaming` makes; it may raise anything that
+    :func:`cloudkitty.api.errors.describe` knows. `query` or `body` is a schema: it takes the
+    query (name -> list of texts) or the JSON body, and raises voluptuous.Invalid. `headers` is
+    one for name -> text of the headers that it names.
 
     The rest is for the OpenAPI document: a sentence, the type of the answer (a TypedDict; None for
     no body), and what refusals of its own mean, by status.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any, Final, TypedDict
 
 import voluptuous as vol
@@ -48,18 +49,32 @@ _BODY: Final = vol.Schema(
             description="Begin of the last period to rate again.",
         ): schema.date,
         vol.Required("reason", description="Why."): bodies.One(bodies.Text(_LONGEST_REASON)),
+        vol.Optional(
+            "rules",
+            default=schedule.VALID_THEN,
+            description="By which rules: valid_then (those that were valid when a period began, "
+            "also if they have been deleted since), current (what has been deleted since counts "
+            "for no period) or as_rated (the very rules that the period was rated by).",
+        ): bodies.Choice(schedule.RULES),
     },
 )
 
 
-class Reprocess(TypedDict):
-    """A schedule; times are UTC, the present one is empty before the first period is done."""
-
+class _Reprocess(TypedDict):
     scope_id: str
     reason: str
     start_reprocess_time: str
     end_reprocess_time: str
     current_reprocess_time: str
+
+
+class Reprocess(_Reprocess, total=False):
+    """A schedule; times are UTC, the present one is empty before the first period is done.
+
+    `rules` is left out when it is valid_then.
+    """
+
+    rules: str
 
 
 class Reprocesses(TypedDict):
@@ -98,13 +113,17 @@ def _show(call: Call, scope_ids: list[str] | None) -> Reprocesses:
 
 
 def _shown(found: Schedule) -> Reprocess:
-    return {
+    shown: Reprocess = {
         "scope_id": found.scope_id,
         "reason": found.reason,
         "start_reprocess_time": _naive(found.window.start),
         "end_reprocess_time": _naive(found.window.end),
         "current_reprocess_time": "" if found.current is None else _naive(found.current),
     }
+    # Who has not asked for anything else sees what clients have always seen.
+    if found.rules != schedule.VALID_THEN:
+        shown["rules"] = found.rules
+    return shown
 
 
 def _post(call: Call) -> Accepted:
@@ -120,6 +139,8 @@ def _post(call: Call) -> Accepted:
             window,
             args["reason"],
             call.conf.collect.period,
+            rules=args["rules"],
+            check=lambda found: _check_recorded(call, found, window),
         )
     except schedule.Refused as exc:
         errors.abort_client(400, _why(exc, window))
@@ -148,6 +169,23 @@ def _check(scope_ids: list[str], window: Window, reason: str) -> None:
             f"End reprocessing timestamp [{window.end}] cannot be less than start reprocessing "
             f"timestamp [{window.start}].",
         )
+
+
+def _check_recorded(call: Call, scope_ids: Collection[str], window: Window) -> None:
+    """Refuse to rate as before what is not known by which rules it was rated."""
+    if call.args["rules"] != schedule.AS_RATED:
+        return
+    period = dt.timedelta(seconds=call.conf.collect.period)
+    periods = (window.end - window.start) // period + 1
+    known = call.storage.count_recorded(scope_ids, window.start, window.end + period)
+    for scope_id in scope_ids:
+        missing = periods - known.get(scope_id, 0)
+        if missing:
+            errors.abort_client(
+                400,
+                f"Scope [{scope_id}] cannot be reprocessed as it was rated: the rules of {missing} "
+                f"of the {periods} periods are not recorded.",
+            )
 
 
 def _why(refused: schedule.Refused, window: Window) -> str:

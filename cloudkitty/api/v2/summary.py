@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, TypedDict
 
 import voluptuous as vol
 
-from cloudkitty.api import errors
-from cloudkitty.api.v2 import limits, narrow, schema, streaming
+from cloudkitty.api import errors, limits, streaming
+from cloudkitty.api.v2 import narrow, paging, schema, texts
 from cloudkitty.api.v2.routing import Call, Operation
 
 
@@ -39,7 +39,7 @@ class Objects(TypedDict):
 _FORMATS: Final = ["table", "object"]
 _QUERY: Final = vol.Schema(
     {
-        **limits.PAGING,
+        **paging.PAGING,
         **schema.INTERVAL,
         vol.Optional(
             "groupby",
@@ -73,9 +73,9 @@ def _get(call: Call) -> dict[str, Any] | bytes | streaming.Streamed:
             400,
             f"Invalid response format [{args['response_format']}]. Valid formats are {_FORMATS}.",
         )
-    limits.check_interval(call)
-    limits.check_groupby(call)
-    limit = limits.page_size(call)
+    limits.check_interval(call.conf, args.get("begin"), args.get("end"))
+    limits.check_keys(call.conf, args.get("groupby", ()))
+    limit = paging.page_size(call)
     if narrow.sees_nothing(call):
         return {"total": 0, "columns": [], "results": []}
     filters = args["filters"]
@@ -83,7 +83,9 @@ def _get(call: Call) -> dict[str, Any] | bytes | streaming.Streamed:
     options = {}
     if args.get("custom_fields"):
         options["custom_fields"] = args["custom_fields"]
-    found = call.storage.total(
+    found = limits.total(
+        call.conf,
+        call.storage,
         begin=args.get("begin"),
         end=args.get("end"),
         groupby=args.get("groupby"),
@@ -94,7 +96,6 @@ def _get(call: Call) -> dict[str, Any] | bytes | streaming.Streamed:
         paginate=True,
         **options,
     )
-    limits.check_rows(call, found)
     return streaming.answer(_shown(found, args["response_format"]), ExitStack())
 
 
@@ -102,10 +103,10 @@ def _shown(found: dict[str, Any], response_format: str) -> Iterator[bytes]:
     total, rows = found["total"], found["results"]
     tail = {"format": response_format}
     if response_format == "object":
-        return streaming.listing({"total": total}, rows, tail)
+        return texts.listing({"total": total}, rows, tail)
     columns = list(rows[0]) if rows else []
     table = ([row.get(column) for column in columns] for row in rows)
-    return streaming.listing({"total": total, "columns": columns}, table, tail)
+    return texts.listing({"total": total, "columns": columns}, table, tail)
 
 
 GET: Final = Operation(_get, query=_QUERY, answer=FormattedTable | Objects)

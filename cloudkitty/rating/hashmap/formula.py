@@ -31,34 +31,45 @@ class Term(NamedTuple):
     after: Price | None
 
 
+def amount(term: Term, qty: Decimal) -> Decimal:
+    """Give what one group adds for a quantity; to be called in CONTEXT.
+
+    Prices of many points are made by the same operations in the same order (:class:`Formula`).
+    """
+    found = term.unit * qty
+    if term.after is None:
+        return found
+    return found + term.after.cost if term.after.flat else found * term.after.cost
+
+
 class Accumulator:
     """One group while the rules that apply are gone through."""
 
-    __slots__ = ("_by_quantity", "_flat", "_level", "_rate", "_threshold")
+    __slots__ = ("by_quantity", "flat", "level", "rate", "threshold")
 
     def __init__(self) -> None:
-        self._flat = Decimal(0)
-        self._rate = Decimal(1)
-        self._level = Decimal(-1)
-        self._threshold: Price | None = None
-        self._by_quantity = False
+        self.flat = Decimal(0)
+        self.rate = Decimal(1)
+        self.level = Decimal(-1)
+        self.threshold: Price | None = None
+        self.by_quantity = False
 
     def add_mapping(self, price: Price) -> None:
         """Take a mapping: rates multiply, the highest flat wins."""
         if not price.flat:
-            self._rate *= price.cost
-        elif price.cost > self._flat:
-            self._flat = price.cost
+            self.rate *= price.cost
+        elif price.cost > self.flat:
+            self.flat = price.cost
 
     def add_threshold(self, level: Decimal, price: Price, *, by_quantity: bool) -> None:
         """Take a threshold whose level was reached, if that is higher than any so far."""
-        if level > self._level:
-            self._level, self._threshold, self._by_quantity = level, price, by_quantity
+        if level > self.level:
+            self.level, self.threshold, self.by_quantity = level, price, by_quantity
 
     def term(self) -> Term:
         """Give the group's arithmetic."""
-        flat, rate, threshold = self._flat, self._rate, self._threshold
-        if threshold is None or self._by_quantity:
+        flat, rate, threshold = self.flat, self.rate, self.threshold
+        if threshold is None or self.by_quantity:
             return Term(rate * flat, threshold)
         if threshold.flat:
             flat += threshold.cost
@@ -122,6 +133,14 @@ class Formula:
             else:
                 price += unit * qty * after.cost
         return price
+
+    def terms(self, least: Decimal, most: Decimal) -> tuple[Term, ...] | None:
+        """Give what holds for all quantities from `least` to `most`; None when a level lies there.
+
+        The price of a point is what the terms add to it, one after the other.
+        """
+        lowest, highest = self._levels.stretch(least), self._levels.stretch(most)
+        return self._at(lowest) if lowest == highest else None
 
     def prices(self, qtys: Sequence[Decimal], prices: list[Decimal]) -> list[Decimal]:
         """Give the prices of many points; to be called in CONTEXT, with finite quantities."""

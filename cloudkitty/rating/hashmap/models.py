@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from cloudkitty import timeutils
 from cloudkitty.db.base import new_metadata
-from cloudkitty.db.types import ExactDecimal
+from cloudkitty.db.types import ExactDecimal, ExactText
 
 
 class Base(DeclarativeBase, models.ModelBase):
@@ -42,7 +42,7 @@ class Service(Base):
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     service_id: Mapped[str] = mapped_column(sa.String(36), unique=True, default=_new_uuid)
-    name: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    name: Mapped[str] = mapped_column(ExactText(255), unique=True)
     fields: Mapped[list[Field]] = relationship(
         back_populates="service",
         passive_deletes=True,
@@ -61,7 +61,7 @@ class Field(Base):
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     field_id: Mapped[str] = mapped_column(sa.String(36), unique=True, default=_new_uuid)
-    name: Mapped[str] = mapped_column(sa.String(255))
+    name: Mapped[str] = mapped_column(ExactText(255))
     service_id: Mapped[int] = mapped_column(
         sa.Integer,
         sa.ForeignKey("hashmap_services.id", ondelete="CASCADE"),
@@ -77,7 +77,7 @@ class Group(Base):
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     group_id: Mapped[str] = mapped_column(sa.String(36), unique=True, default=_new_uuid)
-    name: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    name: Mapped[str] = mapped_column(ExactText(255), unique=True)
 
 
 class Mapping(Base):
@@ -92,7 +92,7 @@ class Mapping(Base):
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
     mapping_id: Mapped[str] = mapped_column(sa.String(36), unique=True, default=_new_uuid)
-    value: Mapped[str | None] = mapped_column(sa.String(255))
+    value: Mapped[str | None] = mapped_column(ExactText(255))
     cost: Mapped[Decimal] = mapped_column(ExactDecimal(40, 28))
     map_type: Mapped[str] = mapped_column(sa.Enum(*_TYPES, name="enum_map_type"))
     service_id: Mapped[int | None] = mapped_column(
@@ -107,8 +107,8 @@ class Mapping(Base):
         sa.Integer,
         sa.ForeignKey("hashmap_groups.id", ondelete="SET NULL"),
     )
-    tenant_id: Mapped[str | None] = mapped_column(sa.String(255))
-    name: Mapped[str] = mapped_column(sa.String(32), default=lambda: uuid.uuid4().hex)
+    tenant_id: Mapped[str | None] = mapped_column(ExactText(255))
+    name: Mapped[str] = mapped_column(ExactText(32), default=lambda: uuid.uuid4().hex)
     created_at: Mapped[dt.datetime] = mapped_column(
         sa.DateTime,
         default=_local_now,
@@ -158,7 +158,7 @@ class Threshold(Base):
         sa.Integer,
         sa.ForeignKey("hashmap_groups.id", ondelete="SET NULL"),
     )
-    tenant_id: Mapped[str | None] = mapped_column(sa.String(255))
+    tenant_id: Mapped[str | None] = mapped_column(ExactText(255))
 
     service: Mapped[Service | None] = relationship()
     field: Mapped[Field | None] = relationship()

@@ -2,7 +2,8 @@
 """The rules of hashmap as plain tuples, read for all tenants in five statements.
 
 Everything that decides a price is in :class:`Rules`, in primary-key order (contract rating.md
-4.2); two equal ones rate alike, so comparing them tells whether anything has to be compiled anew.
+4.2), and the ids of rules for who asks where it came from; two equal ones rate alike, so comparing
+them tells whether anything has to be compiled anew.
 """
 
 from __future__ import annotations
@@ -41,10 +42,16 @@ class MappingRule(NamedTuple):
     tenant: str | None
     start: dt.datetime
     end: dt.datetime | None
+    #: What the API calls it by; empty for a rule that is not stored.
+    id: str = ""
 
 
 class ThresholdRule(NamedTuple):
-    """A threshold; its parent is `service`, or the field of that name below it."""
+    """A threshold; its parent is `service`, or the field of that name below it.
+
+    The tables know no dates of thresholds: they are those of the history, where a past is rated
+    again (:mod:`.history`), None for always.
+    """
 
     service: str
     field: str | None
@@ -52,6 +59,10 @@ class ThresholdRule(NamedTuple):
     level: Decimal
     price: Price
     tenant: str | None
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    #: What the API calls it by; empty for a rule that is not stored.
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +160,7 @@ def _mappings(session: Session, parents: _Parents) -> list[MappingRule]:
         if parent is not None:
             price = _price(kind, cost, f"mapping {id_}")
             group = parents.group(group_id)
-            out.append(MappingRule(*parent, group, value, price, tenant, start, end))
+            out.append(MappingRule(*parent, group, value, price, tenant, start, end, id_))
     return out
 
 
@@ -174,5 +185,5 @@ def _thresholds(session: Session, parents: _Parents) -> list[ThresholdRule]:
         if parent is not None and level is not None and level.is_finite():
             price = _price(kind, cost, f"threshold {id_}")
             group = parents.group(group_id)
-            out.append(ThresholdRule(*parent, group, trimmed(level), price, tenant))
+            out.append(ThresholdRule(*parent, group, trimmed(level), price, tenant, id=id_))
     return out

@@ -8,9 +8,9 @@ a difference, not as many as there are resources.
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from oslo_log import log as logging
 
@@ -24,9 +24,25 @@ LOG = logging.getLogger(__name__)
 MAX_FORMULAS: Final = 20_000
 MAX_WARNINGS: Final = 10_000
 
+
+class Applied(NamedTuple):
+    """A rule that applies to labels and a quantity, by its key in the maps of rating.md 4.2.
+
+    `field` is None below the service. A mapping has a `value` below a field, a threshold a `level`.
+    """
+
+    field: str | None
+    group: str
+    value: str | None
+    level: Decimal | None
+    price: Price
+
+
 # What rules can tell about a field's value: the mapped value it is, and the stretch of levels it
 # is in. None when the field is absent, which is another thing than a value no rule knows.
 Hit = tuple[str | None, int] | None
+#: One for each field that rules look at, in the order of :attr:`ServiceTariff.fields`.
+Hits = tuple[Hit, ...]
 _UNKNOWN: Final = (None, 0)
 
 _warned: set[tuple[str | None, str, str]] = set()
@@ -125,14 +141,24 @@ class ServiceTariff:
         self.date_fields = tuple(n for n in timeutils.CALENDAR_NAMES if n in names)
         self._formulas: dict[tuple[Hit, ...], Formula] = {}
 
-    def formula(
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that rules look at, in the order in which they are looked at."""
+        return tuple(field.name for field in self._fields)
+
+    @property
+    def levels(self) -> Levels:
+        """The thresholds of the quantity."""
+        return self._levels
+
+    def hits(
         self,
         groupby: Mapping[str, Any],
         metadata: Mapping[str, Any],
         dates: Mapping[str, Any],
         scope: str | None,
-    ) -> Formula:
-        """Give the formula for these labels; `dates` go before `groupby`, that before metadata."""
+    ) -> Hits:
+        """Reduce labels to what rules can tell apart; arguments as those of :meth:`formula`."""
         key: list[Hit] = []
         for field in self._fields:
             name = field.name
@@ -144,7 +170,20 @@ class ServiceTariff:
                 key.append(field.hit(metadata[name], scope))
             else:
                 key.append(None)
-        hits = tuple(key)
+        return tuple(key)
+
+    def formula(
+        self,
+        groupby: Mapping[str, Any],
+        metadata: Mapping[str, Any],
+        dates: Mapping[str, Any],
+        scope: str | None,
+    ) -> Formula:
+        """Give the formula for these labels; `dates` go before `groupby`, that before metadata."""
+        return self.formula_of(self.hits(groupby, metadata, dates, scope))
+
+    def formula_of(self, hits: Hits) -> Formula:
+        """Give the formula for labels that were reduced."""
         formula = self._formulas.get(hits)
         if formula is None:
             if len(self._formulas) >= MAX_FORMULAS:
@@ -153,27 +192,35 @@ class ServiceTariff:
             self._formulas[hits] = formula
         return formula
 
-    def _terms(self, hits: tuple[Hit, ...], stretch: int) -> tuple[Term, ...]:
-        """Go through the rules in the contract's order (rating.md 4.3, steps 2 to 6)."""
-        groups: dict[str, Accumulator] = {}
+    def applied(self, hits: Hits, stretch: int) -> Iterator[Applied]:
+        """Give the rules that apply to labels and a stretch of quantities, in the contract's order.
 
-        def accumulator(group: str) -> Accumulator:
-            found = groups.get(group)
-            if found is None:
-                found = groups[group] = Accumulator()
-            return found
-
+        That is the order of rating.md 4.3, steps 2 to 5.
+        """
         for group, price in self._groups.items():
-            accumulator(group).add_mapping(price)
+            yield Applied(None, group, None, None, price)
         for group, level, price in self._levels.reached(stretch):
-            accumulator(group).add_threshold(level, price, by_quantity=True)
+            yield Applied(None, group, None, level, price)
         for field, hit in zip(self._fields, hits, strict=True):
             if hit is None:
                 continue
             for group, price in field.mapped(hit):
-                accumulator(group).add_mapping(price)
+                yield Applied(field.name, group, hit[0], None, price)
             for group, level, price in field.reached(hit):
-                accumulator(group).add_threshold(level, price, by_quantity=False)
+                yield Applied(field.name, group, None, level, price)
+
+    def _terms(self, hits: Hits, stretch: int) -> tuple[Term, ...]:
+        """Give the arithmetic of the rules that apply (rating.md 4.3, step 6)."""
+        groups: dict[str, Accumulator] = {}
+        for rule in self.applied(hits, stretch):
+            accumulator = groups.get(rule.group)
+            if accumulator is None:
+                accumulator = groups[rule.group] = Accumulator()
+            if rule.level is None:
+                accumulator.add_mapping(rule.price)
+            else:
+                by_quantity = rule.field is None
+                accumulator.add_threshold(rule.level, rule.price, by_quantity=by_quantity)
         return tuple(found.term() for found in groups.values())
 
 

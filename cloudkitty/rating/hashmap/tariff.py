@@ -12,7 +12,7 @@ import datetime as dt
 import decimal
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, TypeVar
 
@@ -28,7 +28,7 @@ from cloudkitty.usage import ScopeUsage, Series
 MAX_STRETCHES: Final = 256
 MAX_PERIODS: Final = 5_000
 
-_Rule = TypeVar("_Rule", MappingRule, ThresholdRule)
+_Rule = TypeVar("_Rule", bound=MappingRule | ThresholdRule)
 
 NO_DATES: Final[Mapping[str, Any]] = {}
 
@@ -51,9 +51,13 @@ class TenantTariffs:
         self._mappings = _by_service(mappings)
         self._thresholds = _by_service(thresholds)
         self._general = general
+        dated: list[list[MappingRule] | list[ThresholdRule]] = [
+            *self._mappings.values(),
+            *self._thresholds.values(),
+        ]
         bounds = {
             bound
-            for rules in self._mappings.values()
+            for rules in dated
             for rule in rules
             for bound in (rule.start, rule.end)
             if bound is not None
@@ -89,12 +93,8 @@ class TenantTariffs:
         for service in self._services:
             tariff[service] = ServiceTariff(
                 service,
-                (
-                    rule
-                    for rule in self._mappings[service]
-                    if rule.start <= when and (rule.end is None or rule.end > when)
-                ),
-                self._thresholds[service],
+                in_force(self._mappings[service], when),
+                in_force(self._thresholds[service], when),
             )
         return tariff
 
@@ -114,6 +114,18 @@ class Tariffs:
             self._thresholds[None],
         )
         self._tenants: dict[str, TenantTariffs] = {}
+        self._services: dict[str, list[MappingRule | ThresholdRule]] | None = None
+
+    def rules_of(self, service: str) -> Sequence[MappingRule | ThresholdRule]:
+        """Give the rules of a service, of all tenants and times, in order of creation.
+
+        For who asks about prices; rating does not.
+        """
+        if self._services is None:
+            every: list[MappingRule | ThresholdRule] = [*self.rules.mappings]
+            every += self.rules.thresholds
+            self._services = _by_service(every)
+        return self._services.get(service, ())
 
     def of(self, tenant: str | None) -> TenantTariffs:
         """Give the tariffs of a tenant; None sees global rules only."""
@@ -206,6 +218,14 @@ def _runs(
     for (_, found), indexes in groupby(range(len(services)), alike):
         first, *rest = indexes
         yield services[first], found, slice(first, (rest[-1] if rest else first) + 1)
+
+
+def in_force(rules: Iterable[_Rule], when: dt.datetime) -> Iterator[_Rule]:
+    """Give those of `rules` that are in force at `when`, host-local and naive."""
+    for rule in rules:
+        starts, ends = rule.start, rule.end
+        if (starts is None or starts <= when) and (ends is None or ends > when):
+            yield rule
 
 
 def _by_service(rules: Iterable[_Rule]) -> defaultdict[str, list[_Rule]]:

@@ -9,18 +9,18 @@ into jobs for them and back (:mod:`.jobs`).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from cloudkitty import timeutils
 from cloudkitty.dataframe import DataFrame
 from cloudkitty.rating import quantities
-from cloudkitty.rating.base import RatingProcessorBase
+from cloudkitty.rating.base import RatingProcessorBase, Stage
 from cloudkitty.rating.common.later import Later
-from cloudkitty.rating.pyscripts import jobs, scripts
+from cloudkitty.rating.pyscripts import jobs, record, scripts
 from cloudkitty.rating.pyscripts.isolation import Answer, Problem, shared
 from cloudkitty.rating.pyscripts.process import uncollected
-from cloudkitty.rating.pyscripts.scripts import Scripts
+from cloudkitty.rating.pyscripts.scripts import Script, Scripts
 from cloudkitty.sandbox.engine import Job
 from cloudkitty.usage import ScopeUsage
 
@@ -47,11 +47,14 @@ class PyScripts(RatingProcessorBase):
 
     # What was read last, shared by all instances of the process.
     _latest: ClassVar[Scripts | None] = None
+    # The same with those that are deleted.
+    _latest_then: ClassVar[Scripts | None] = None
 
     def __init__(self, tenant_id: str | None = None) -> None:
         super().__init__(tenant_id)
         self._scripts: Scripts | None = None
         self._keys: tuple[str, ...] | None = None
+        self._restored = False
 
     @property
     def version(self) -> str:
@@ -60,7 +63,12 @@ class PyScripts(RatingProcessorBase):
 
     def begin_batch(self) -> None:
         """Read the scripts; sources only of those that are new or have changed."""
-        self._scripts = PyScripts._latest = scripts.load(PyScripts._latest)
+        if not self._restored:
+            self._scripts = PyScripts._latest = scripts.load(PyScripts._latest)
+
+    def begin_batch_then(self) -> None:
+        """Read the scripts, also those that are deleted, which are in force until they were."""
+        self._scripts = PyScripts._latest_then = scripts.load(PyScripts._latest_then, deleted=True)
 
     def reload_config(self, start: dt.datetime | None = None) -> None:
         """Read the scripts and choose those in force at `start` (aware; None is now)."""
@@ -72,17 +80,33 @@ class PyScripts(RatingProcessorBase):
         """Give the frame that the scripts in force make of `data`; raises ScriptError."""
         if self._keys is None:
             self.reload_config()
-        if not self._keys:
-            return data
+        return self._processed(data, self._keys) if self._keys else data
+
+    def _processed(self, data: DataFrame, keys: tuple[str, ...]) -> DataFrame:
         usable = DataFrame(data.start, data.end)
         for metric, point in data.iterpoints():
             if quantities.usable(point.qty, metric, self._tenant_id):
                 usable.add_point(point, metric)
-        job = jobs.of_frame(usable, self._keys)
+        job = jobs.of_frame(usable, keys)
         (answer,) = self._run([job])
         if isinstance(answer, Problem):
             raise _error(answer, job, self._tenant_id)
         return jobs.rated_frame(usable, answer)
+
+    @property
+    def pointwise(self) -> bool:  # type: ignore[override]
+        """Whether no script is in force: one may look at all points of a frame."""
+        return not self._keys
+
+    def explain(self, data: DataFrame, *, everything: bool = False) -> Iterator[Stage]:
+        """Run the scripts in force one by one; raises ScriptError."""
+        del everything
+        if self._keys is None:
+            self.reload_config()
+        scripts = {script.key: script for script in self._in_use().scripts}
+        for key in self._keys or ():
+            data = self._processed(data, (key,))
+            yield Stage(data, _said(scripts[key]))
 
     def rate_usage(self, usage: ScopeUsage) -> None:
         """Run the scripts in force for each period, in place; raises ScriptError."""
@@ -107,6 +131,15 @@ class PyScripts(RatingProcessorBase):
                     jobs.apply(usage, job, answer)
         return failed
 
+    def snapshot(self) -> Mapping[str, Any]:
+        """Give the scripts in use, each source a part."""
+        return record.parts(self._in_use())
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Use these scripts in place of those in the database."""
+        self._scripts, self._keys = record.scripts(snapshot), None
+        self._restored = True
+
     def _run(self, todo: Sequence[Job]) -> Sequence[Answer]:
         if not todo:
             return []
@@ -119,6 +152,11 @@ class PyScripts(RatingProcessorBase):
         if self._scripts is None:  # begin_batch sets it or raises
             raise RuntimeError("pyscripts has no scripts loaded")
         return self._scripts
+
+
+def _said(script: Script) -> Callable[[int], Mapping[str, Any]]:
+    said = {"script": {"id": script.script_id, "name": script.name}}
+    return lambda _number: said
 
 
 def _parts(usages: Iterable[ScopeUsage]) -> Iterator[list[ScopeUsage]]:

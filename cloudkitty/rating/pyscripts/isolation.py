@@ -11,7 +11,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -276,11 +277,32 @@ def _traced_line(trace: str, name: str) -> int | None:
 
 _shared: Isolation | None = None
 _shared_lock = threading.Lock()
+_apart = threading.local()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Give this thread a process for scripts of its own, for the block.
+
+    For scripts that nobody has tried yet: one that hangs keeps nobody else waiting.
+    """
+    _apart.isolation = Isolation(from_conf(cfg.CONF))
+    try:
+        yield
+    finally:
+        _apart.isolation.close()
+        del _apart.isolation
 
 
 def shared() -> Isolation:
-    """Give the one of this process, as the configuration says."""
+    """Give the one of this process, as the configuration says; that of this thread if it has one.
+
+    See :func:`apart`.
+    """
     global _shared  # noqa: PLW0603 - one process for scripts in a process
+    own: Isolation | None = getattr(_apart, "isolation", None)
+    if own is not None:
+        return own
     settings = from_conf(cfg.CONF)
     with _shared_lock:
         if _shared is None or _shared.settings != settings:

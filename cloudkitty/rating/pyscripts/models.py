@@ -12,6 +12,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cloudkitty.db.base import new_metadata
+from cloudkitty.db.types import ExactText
 from cloudkitty.rating.dates import local_now
 
 
@@ -33,7 +34,7 @@ class Script(Base):
     script_id: Mapped[str] = mapped_column(
         sa.String(36), unique=True, default=lambda: str(uuid.uuid4())
     )
-    name: Mapped[str] = mapped_column(sa.String(255))
+    name: Mapped[str] = mapped_column(ExactText(255))
     #: The source, compressed with zlib.
     data: Mapped[bytes] = mapped_column(
         sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")

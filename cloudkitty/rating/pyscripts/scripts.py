@@ -29,6 +29,8 @@ class Script(NamedTuple):
     name: str
     start: dt.datetime
     end: dt.datetime | None
+    #: What the API calls it by; empty for a script that is not stored.
+    script_id: str = ""
 
 
 class Scripts:
@@ -38,7 +40,7 @@ class Scripts:
         self.scripts = tuple(scripts)
         self._sources = {script.key: sources[script.key] for script in self.scripts}
         self._periods: dict[int, tuple[str, ...]] = {}
-        text = repr([(s.key, s.name, s.start, s.end) for s in self.scripts])
+        text = repr([tuple(script) for script in self.scripts])
         #: Text that stands for them.
         self.version = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -66,24 +68,32 @@ class Scripts:
         return found
 
 
-def load(known: Scripts | None = None) -> Scripts:
+def load(known: Scripts | None = None, *, deleted: bool = False) -> Scripts:
     """Read the scripts; gives `known` itself when they are as they were.
 
-    Raises ValueError naming a script whose source is damaged, and what the database raises.
+    With `deleted` those that are deleted too, valid until they were. (Whatever else changes a
+    script that has been in force is its end, so nothing more than the table has to be known of the
+    past.) Raises ValueError naming a script whose source is damaged, and what the database raises.
     """
     s = models.Script
     sources = dict(known.sources) if known else {}
     found = []
     with db.session_for_read() as session:
-        query = select(s.id, s.name, s.checksum, s.start, s.end).where(s.deleted.is_(None))
-        for id_, name, checksum, start, end in session.execute(query.order_by(s.id)).all():
+        query = select(s.id, s.script_id, s.name, s.checksum, s.start, s.end, s.deleted)
+        if not deleted:
+            query = query.where(s.deleted.is_(None))
+        rows = session.execute(query.order_by(s.id)).all()
+        for id_, script_id, name, checksum, start, ends, gone in rows:
+            end = min((date for date in (ends, gone) if date is not None), default=None)
+            if end is not None and end <= start:
+                continue
             key = f"{id_} {checksum} {name}"
             if key not in sources or len(checksum or "") != _CHECKSUM_LENGTH:
                 code = _code(session, id_, name)
                 # Old rows have checksums that need not have followed the source.
                 key = f"{id_} {source.checksum(code)} {name}"
                 sources[key] = Source(key, name, code)
-            found.append(Script(key, id_, name, start, end))
+            found.append(Script(key, id_, name, start, end, script_id))
     if known is not None and known.scripts == tuple(found):
         return known
     return Scripts(found, sources)

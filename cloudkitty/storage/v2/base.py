@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, NoReturn, Protocol, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -23,7 +25,19 @@ from sqlalchemy.orm import Session
 from cloudkitty import db, timeutils
 from cloudkitty.dataframe import DataFrame, DataPoint
 from cloudkitty.storage.v2 import query
+from cloudkitty.storage.v2.series import (
+    FREE,
+    IDLE,
+    PRICED,
+    Column,
+    Portion,
+    Progress,
+    SeriesSums,
+)
 from cloudkitty.usage import ScopeUsage
+
+# What others may use of what is imported here.
+__all__ = ["FREE", "IDLE", "PRICED", "Column", "Portion", "Progress", "SeriesSums"]
 
 DEFAULT_FIELDS: Final = "SUM(qty) AS qty, SUM(price) AS rate"
 
@@ -48,6 +62,25 @@ class Placed(NamedTuple):
     end: dt.datetime
     metric: str
     point: DataPoint
+
+
+class Provenance(NamedTuple):
+    """Where the prices of a scope's period come from.
+
+    `rated`: the processor made them, by the rule set `rules_version`, if that is known. Otherwise
+    they came with what was posted.
+    """
+
+    rated: bool
+    rules_version: str | None
+
+
+class Unsupported(Exception):  # noqa: N818 - says what is, not what went wrong
+    """The storage cannot do what only some can; the text says which and what."""
+
+
+class TooManyRows(Exception):  # noqa: N818 - says what is, not what went wrong
+    """A question leads to more rows than it may."""
 
 
 class Once(Protocol):
@@ -126,12 +159,13 @@ class BaseStorage(abc.ABC):
         filters: Mapping[str, Any] | None = None,
         metric_types: str | Sequence[str] | None = None,
         offset: int = 0,
-        limit: int = 1000,
+        limit: int | None = 1000,
     ) -> Iterator[tuple[int, Iterator[Placed]]]:
         """Give what retrieve() does, point by point, while the block lasts; memory stays flat.
 
-        This form reads page after page: what changes meanwhile may show.
+        A limit of None is none. This form reads page after page: what changes meanwhile may show.
         """
+        stop = sys.maxsize if limit is None else offset + limit
 
         def page(start: int) -> dict[str, Any]:
             return self.retrieve(
@@ -140,7 +174,7 @@ class BaseStorage(abc.ABC):
                 filters=filters,
                 metric_types=metric_types,
                 offset=start,
-                limit=min(STREAMED_AT_ONCE, offset + limit - start),
+                limit=min(STREAMED_AT_ONCE, stop - start),
             )
 
         first = page(offset)
@@ -154,7 +188,7 @@ class BaseStorage(abc.ABC):
                     for metric, point in frame.iterpoints():
                         yield Placed(frame.start, frame.end, metric, point)
                         start += 1
-                if start >= min(total, offset + limit):
+                if start >= min(total, stop):
                     return
                 found = page(start)
 
@@ -174,6 +208,63 @@ class BaseStorage(abc.ABC):
         paginate: bool = True,  # noqa: FBT001, FBT002 - plugin interface
     ) -> dict[str, Any]:
         """Give ``{"total": rows, "results": [row]}`` (5.6)."""
+
+    def total_at_most(self, most: int, **question: Any) -> dict[str, Any]:
+        """Give what total() does for `question`, its arguments; TooManyRows for more than `most`.
+
+        Rows of all pages count. This form looks when all is done.
+        """
+        found = self.total(**question)
+        if found["total"] > most:
+            raise TooManyRows
+        return found
+
+    @contextmanager
+    def series_sums(
+        self,
+        begin: dt.datetime,
+        end: dt.datetime,
+        cuts: Sequence[dt.datetime] = (),
+        *,
+        scopes: Collection[str] | None = None,
+        posted_apart: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Iterator[SeriesSums]]:
+        """Give the sums of each series in [begin, end) while the block lasts; memory stays flat.
+
+        Series of a scope come in a row. `cuts`, ascending and inside, divide the interval into
+        stretches, whose points are summed apart (begins of periods count); with `posted_apart`
+        also those of periods that nobody rated. With `scopes` only their series, and those that
+        name no single scope. Optional: for questions about all usage. Raises Unsupported.
+        """
+        self._refuse("sums by series")
+        yield  # a generator, so that it is raised when the block begins
+
+    @contextmanager
+    def columns(
+        self,
+        begin: dt.datetime,
+        end: dt.datetime,
+        *,
+        scopes: Collection[str] | None = None,
+        ids: Collection[int] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Iterator[list[Column]]]:
+        """Give the points of series in [begin, end) while the block lasts; memory stays flat.
+
+        They come in slices: all that some scopes have in some periods. `scopes` as in
+        series_sums(); with `ids` only those series. Optional as well. Raises Unsupported.
+        """
+        self._refuse("points by series")
+        yield
+
+    def rounding(self) -> Callable[[Decimal], Decimal] | None:
+        """Give how numbers are rounded when they are stored; None: they are not."""
+        return None
+
+    def _refuse(self, what: str) -> NoReturn:
+        name = self.conf.storage.backend
+        raise Unsupported(f"{what} are not supported by storage backend '{name}'")
 
     @abc.abstractmethod
     def delete(
@@ -230,6 +321,34 @@ class BaseStorage(abc.ABC):
             if last is not None:
                 self.delete(last + dt.timedelta(seconds=self.period), None, filters)
         return last is not None
+
+    def count_recorded(
+        self, scope_ids: Collection[str], begin: dt.datetime, end: dt.datetime
+    ) -> Mapping[str, int]:
+        """Give scope id -> number of periods of which the rule set is known, if there are any.
+
+        Of periods that begin in [begin, end), the first of them at `begin`. This form asks
+        ``provenance`` for each.
+        """
+        number = -((begin - end) // dt.timedelta(seconds=self.period))
+        begins = [begin + n * dt.timedelta(seconds=self.period) for n in range(number)]
+        found = {}
+        for scope_id in scope_ids:
+            known = self.provenance([(scope_id, at) for at in begins]).values()
+            found[scope_id] = sum(one.rated and one.rules_version is not None for one in known)
+        return found
+
+    def provenance(
+        self,
+        periods: Collection[tuple[str, dt.datetime]],
+    ) -> Mapping[tuple[str, dt.datetime], Provenance]:
+        """Give where prices come from, for scope ids and begins of periods, as far as it is known.
+
+        A backend that keeps no rule sets knows nothing: then prices are explained by present rules.
+        What there is to keep is in ``ScopeUsage.rules_version`` in ``commit`` and ``replace``.
+        """
+        del periods
+        return {}
 
     def get_tenants(
         self,

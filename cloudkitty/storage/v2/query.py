@@ -75,6 +75,11 @@ def interval(begin: dt.datetime | None, end: dt.datetime | None) -> Interval:
     )
 
 
+def bounds(begin: dt.datetime, end: dt.datetime) -> tuple[int, int]:
+    """Give the interval as epoch seconds: periods that begin in [first, stop)."""
+    return _ceil_epoch(begin), _ceil_epoch(end)
+
+
 def open_interval(begin: dt.datetime | None, end: dt.datetime | None) -> Interval:
     """Give the interval of a deletion; a missing limit is none (5.9)."""
     return _interval(begin, end)

@@ -15,12 +15,24 @@ from cloudkitty.tests.cli.commands import Commands, refusal
 pytestmark = pytest.mark.e2e
 
 DBSYNC = "cloudkitty-dbsync"
-PLUGIN = Path(__file__).parent.parent / "data" / "plugin"
+
+#: The database tool needs the class only.
+NO_INSTANCES = """
+
+def _refuse(*args, **kwargs):
+    raise RuntimeError("instantiated")
+
+
+Discounts.__init__ = _refuse
+"""
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> Path:
-    return shutil.copytree(PLUGIN, tmp_path / "plugin")
+def plugin(installed_plugin: Path, tmp_path: Path) -> Path:
+    copied = shutil.copytree(installed_plugin, tmp_path / "plugin")
+    with (copied / "acme_rating" / "discounts.py").open("a") as module:
+        module.write(NO_INSTANCES)
+    return copied
 
 
 @pytest.fixture
@@ -56,15 +68,16 @@ def test_stamp_without_revision_records_the_head(sqlite: Commands) -> None:
 def test_revision_compares_its_own_tables_only(sqlite: Commands, plugin: Path) -> None:
     assert sqlite.run(DBSYNC, "revision", "--module", "acme", "--autogenerate").returncode == 1
     assert sqlite.run(DBSYNC, "upgrade").returncode == 0
-    done = sqlite.run(
-        DBSYNC, "revision", "--module", "acme", "-m", "validity window", "--autogenerate"
-    )
+    with (plugin / "acme_rating" / "models.py").open("a") as module:
+        module.write("    reason = sa.Column(sa.String(255))\n")
+    done = sqlite.run(DBSYNC, "revision", "--module", "acme", "-m", "reasons", "--autogenerate")
     assert done.returncode == 0, done
     versions = plugin / "acme_rating" / "alembic" / "versions"
-    (written,) = versions.glob("*_validity_window.py")
+    (written,) = versions.glob("*_reasons.py")
     assert f"Generating {written} ...  done" in " ".join(done.stdout.split(" "))
     text = written.read_text()
-    assert "'created_by'" in text
+    assert "'reason'" in text
+    assert "'created_by'" not in text
     assert "hashmap" not in text
 
 

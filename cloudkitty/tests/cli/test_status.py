@@ -14,7 +14,12 @@ from cloudkitty.tests.cli.commands import Commands
 pytestmark = pytest.mark.e2e
 
 STATUS = "cloudkitty-status"
-CHECKS = ["Storage version", "Policy File JSON to YAML Migration", "Database tables"]
+CHECKS = [
+    "Storage version",
+    "Policy File JSON to YAML Migration",
+    "Database tables",
+    "Rating modules",
+]
 
 
 def check(commands: Commands, expected: int) -> dict[str, Any]:

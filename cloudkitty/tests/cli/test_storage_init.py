@@ -41,6 +41,19 @@ def test_value_that_is_not_valid(tmp_path: Path) -> None:
     assert refusal(done).startswith("[storage] version: ")
 
 
+def test_states_that_are_not_understood(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    commands = Commands(tmp_path, f"sqlite:///{path}")
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE storage_states_alembic (version_num VARCHAR(32))")
+        connection.exec_driver_sql("INSERT INTO storage_states_alembic VALUES ('cafecafe')")
+    line = refusal(commands.run(INIT))
+    assert "storage_states: storage_states_alembic is at the unknown revision cafecafe" in line
+    assert sa.inspect(engine).get_table_names() == ["storage_states_alembic"]
+    engine.dispose()
+
+
 def test_usage_error(tmp_path: Path) -> None:
     done = Commands(tmp_path, "sqlite://").run(INIT, "--nosuch")
     assert done.returncode == 2

@@ -12,7 +12,11 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from cloudkitty import db, timeutils
+from cloudkitty.rating.document import writer
+from cloudkitty.rating.document.change import database
+from cloudkitty.state import simulations
 from cloudkitty.state.scope import Origin, states_for
+from cloudkitty.state.simulations import Question
 from cloudkitty.storage.base import get_storage
 from cloudkitty.tests.e2e.cloud import PERIOD, Cloud
 
@@ -47,6 +51,25 @@ def check(cloud: Cloud) -> None:
     _check_points(cloud)
     _check_ledger(cloud)
     assert totals(cloud) == cloud.expected()
+
+
+def check_simulation(cloud: Cloud, seconds: float) -> None:
+    """Have the processor simulate the rules in use, as a document: nothing must change."""
+    rules = writer.dump(database.load().document())
+    question = Question(
+        first=cloud.before,
+        stop=cloud.newest + PERIOD,
+        groupby=["type", "project_id", "day_of_the_year"],
+        rules=rules,
+    )
+    id_ = simulations.place(question, 10)
+    deadline = time.monotonic() + seconds
+    while (state := simulations.get(id_)) is None or state.status in simulations.UNFINISHED:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert state.status == "done", state.error
+    _total, rows = simulations.rows(state.id, 0, 10_000)
+    assert {row.values: (row.qty, row.simulated) for row in rows} == totals(cloud)
 
 
 def totals(cloud: Cloud) -> dict[tuple[str, str, str], tuple[Decimal, Decimal]]:

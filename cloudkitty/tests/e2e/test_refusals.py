@@ -63,6 +63,13 @@ CASES = {
         _conf("[collector_prometheus]\nprometheus_url =\n"),
         ["collector_prometheus", "prometheus_url"],
     ),
+    "keystone without auth_url": (
+        _conf(
+            "[fetcher]\nbackend = keystone\n[fetcher_keystone]\nauth_section = shared\n"
+            "[shared]\nauth_type = password\npassword = secret\n"
+        ),
+        ["[fetcher] backend", "[shared] auth_url", "[fetcher_keystone] auth_section"],
+    ),
     "database unreachable": (
         lambda site: site.write(database="postgresql+psycopg2://u:secret@127.0.0.1:1/x"),
         ["[database] connection", "127.0.0.1:1", "refused"],

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from cloudkitty import db, timeutils
+from cloudkitty.collector.base import BaseCollector
 from cloudkitty.processor import skip
 from cloudkitty.processor.backoff import Backoff
 from cloudkitty.processor.due import DueRule
@@ -66,7 +67,15 @@ class Storage(SQLAlchemyStorage):
 class Rig:
     """A worker with everything around it."""
 
-    def __init__(self, scopes: list[str], name: str = "one", locks: str = "", **sizes: int) -> None:
+    def __init__(
+        self,
+        scopes: list[str],
+        name: str = "one",
+        locks: str = "",
+        source: BaseCollector | None = None,
+        **sizes: int,
+    ) -> None:
+        """`source` is asked in place of `collector`, which makes everything up."""
         self.stop = threading.Event()
         self.clock = Clock()
         self.collector = MadeUp()
@@ -77,7 +86,7 @@ class Rig:
         self.backoff = Backoff(P)
         notices = Notices()
         self.pipeline = Pipeline(
-            Gatherer(self.collector, self.density, self.stop, threads=4, timeout=30),
+            Gatherer(source or self.collector, self.density, self.stop, threads=4, timeout=30),
             Rating(),
             self.expressions,
             self.stop,
@@ -102,7 +111,7 @@ class Rig:
             0,
             self.tools,
             ORIGIN,
-            Scopes(self.fetcher, notices),
+            Scopes(self.fetcher, notices, ORIGIN, P),
             Planner(DueRule(P, 2), self.backoff),
             rated(self.storage, ORIGIN),
             Housekeeping(self.storage, self.stop, enabled=True),

@@ -87,6 +87,8 @@ class Announced(BaseFetcher):
     def __init__(self, scopes: list[str]) -> None:
         super().__init__()
         self.scopes = scopes
+        #: Scopes that existed a short while ago.
+        self.recent: list[str] = []
         self.down = False
         self.calls = 0
 
@@ -95,3 +97,6 @@ class Announced(BaseFetcher):
         if self.down:
             raise CollectError("the fetcher is down")
         return list(self.scopes)
+
+    def get_recent(self) -> list[str]:
+        return list(self.recent)

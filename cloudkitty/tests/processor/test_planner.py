@@ -76,6 +76,8 @@ def test_a_scope_that_failed_waits_and_then_takes_less_at_once() -> None:
     assert shape(plan.batches) == [(["good"], 24)]
     plan = planner(backoff).plan(positions, LIMITS, NOW + 5)
     assert shape(plan.batches) == [(["bad"], 12), (["good"], 24)]
+    # Others can be rated, so it is not the source that fails.
+    backoff.succeeded(["good"], NOW)
     delays = [backoff.failed("bad", NOW) for _ in range(20)]
     assert delays[:3] == [10, 20, 40]
     assert delays[-1] == P
@@ -83,8 +85,19 @@ def test_a_scope_that_failed_waits_and_then_takes_less_at_once() -> None:
     assert plan.batches == []
     assert plan.next_due == NOW + P
     assert shape(planner(backoff).plan(positions, LIMITS, NOW + P).batches)[0] == (["bad"], 1)
-    backoff.succeeded(["bad"])
+    assert backoff.succeeded(["bad"], NOW) == {"bad"}
     assert shape(planner(backoff).plan(positions, LIMITS, NOW).batches) == [(["bad", "good"], 24)]
+
+
+def test_when_nothing_can_be_rated_nobody_waits_for_long() -> None:
+    backoff = Backoff(P)
+    backoff.succeeded(["a", "b"], NOW - 1)
+    delays = [backoff.failed(scope, NOW + i) for i in range(20) for scope in "ab"]
+    assert max(delays) == 60
+    # The source is back: what goes on failing does so for reasons of its own.
+    assert backoff.succeeded(["a"], NOW + 20) == {"a"}
+    assert backoff.failed("b", NOW + 20) == P
+    assert backoff.failed("a", NOW + 20) == 5
 
 
 def test_density_learns_from_batches() -> None:

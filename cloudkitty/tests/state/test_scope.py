@@ -10,7 +10,7 @@ import pytest
 from oslo_config import fixture as cfg_fixture
 
 from cloudkitty import db, timeutils
-from cloudkitty.state.models import IdentifierState
+from cloudkitty.state.models import IdentifierState, ScopeLease
 from cloudkitty.state.scope import (
     Move,
     NoScope,
@@ -136,7 +136,7 @@ def test_only_one_of_many_wins(database: str, start: int | None) -> None:
         for name in names:
             add(name)
     won: list[str] = []
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(4, timeout=30)
 
     def run(shift: int) -> None:
         order = names[shift:] + names[:shift]
@@ -209,27 +209,35 @@ def test_a_scope_is_made_once(
     assert create(conf.conf, "A", timeutils.from_epoch(T)).scope_id == "A"
 
 
-def test_only_one_of_many_makes_a_scope(database: str, conf: cfg_fixture.Config) -> None:
+@pytest.mark.parametrize("origins", ["one", "several"])
+def test_only_one_of_many_makes_a_scope(
+    database: str, conf: cfg_fixture.Config, origins: str
+) -> None:
+    """Also where the table's key would let each have the id with an origin of its own."""
     configured(conf)
-    outcomes: list[bool] = []
-    barrier = threading.Barrier(4)
+    names = ["a", "b", "c", "d"]
+    made: list[str] = []
+    barrier = threading.Barrier(4, timeout=30)
 
-    def run() -> None:
-        barrier.wait()
-        try:
-            create(conf.conf, "a", timeutils.from_epoch(T))
-        except ScopeExists:
-            outcomes.append(False)
-        else:
-            outcomes.append(True)
+    def run(number: int) -> None:
+        origin = {} if origins == "one" else {"fetcher": f"fetcher-{number}"}
+        for name in names:
+            barrier.wait()
+            try:
+                create(conf.conf, name, timeutils.from_epoch(T), **origin)
+            except ScopeExists:
+                continue
+            made.append(name)
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == [False, False, False, True]
-    assert len(list_scopes(conf.conf)) == 1
+    assert sorted(made) == names
+    assert sorted(state.scope_id for state in list_scopes(conf.conf)) == names
+    with db.session_for_read() as session:
+        assert session.query(ScopeLease).count() == 0
 
 
 def test_a_scope_is_changed(database: str, conf: cfg_fixture.Config) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -17,8 +16,3 @@ def shown(model: type[Model], record: Any) -> Model:
     found = {field.name: getattr(record, field.name) for field in fields(record)}
     keys = {attribute.name: attribute.key for attribute in wtypes.list_attributes(model)}
     return model(**{keys[name]: value for name, value in found.items()})
-
-
-def shown_all(model: type[Model], records: Iterable[Any]) -> list[Model]:
-    """Give records of the store as models of the answer."""
-    return [shown(model, record) for record in records]

@@ -4,27 +4,36 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from oslo_db import api as db_api
-from oslo_db import exception as db_exc
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
+from cloudkitty.db import errors
 from cloudkitty.rating.common.errors import InvalidError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_ILLEGAL_MIX_OF_COLLATIONS: Final = 1267
-
 
 def retried(function: Callable[P, R]) -> Callable[P, R]:
-    """Run `function`, a whole transaction, again when the database chose it as deadlock victim."""
+    """Run `function`, a whole transaction, again when the database chose it as deadlock victim.
+
+    As a part of a larger transaction it is run once: a deadlock has undone what was before it, so
+    that the whole has to be done again.
+    """
     retry = db_api.wrap_db_retry(max_retries=5, retry_on_deadlock=True, jitter=True)
-    return cast("Callable[P, R]", retry(function))
+    again = cast("Callable[P, R]", retry(function))
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*args, **kwargs) if db.in_session() else again(*args, **kwargs)
+
+    return call
 
 
 @contextmanager
@@ -33,16 +42,10 @@ def write() -> Iterator[Session]:
     try:
         with db.session_for_write() as session:
             yield session
-    except db_exc.DBError as exc:
-        if isinstance(exc, db_exc.DBDataError) or _beyond_charset(exc):
+    except errors.DATABASE_ERRORS as exc:
+        if errors.refuses_value(exc):
             raise InvalidError("The database cannot store one of the values.") from exc
         raise
-
-
-def _beyond_charset(error: db_exc.DBError) -> bool:
-    """Whether a column of an old MySQL or MariaDB table was compared with what it cannot hold."""
-    original = getattr(error.inner_exception, "orig", None)
-    return bool(original and original.args and original.args[0] == _ILLEGAL_MIX_OF_COLLATIONS)
 
 
 def stored_date(session: Session, moment: dt.datetime) -> dt.datetime:

@@ -7,8 +7,9 @@ from typing import Any
 
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
+from cloudkitty.api.v1.listing import Listing
 from cloudkitty.api.v1.types import UuidType, given
-from cloudkitty.rating.common.datamodels.show import shown, shown_all
+from cloudkitty.rating.common.datamodels.show import shown
 from cloudkitty.rating.controller import RatingRestControllerBase
 from cloudkitty.rating.hashmap.datamodels.field import Field, FieldCollection
 from cloudkitty.rating.hashmap.store import field
@@ -18,9 +19,9 @@ class FieldsController(RatingRestControllerBase):
     """Fields of services."""
 
     @wsexpose(FieldCollection, UuidType())
-    def get_all(self, service_id: str) -> FieldCollection:
+    def get_all(self, service_id: str) -> Listing:
         """List the fields of a service."""
-        return FieldCollection(fields=shown_all(Field, field.get_all(service_id)))
+        return Listing(field.get_all(service_id))
 
     @wsexpose(Field, UuidType())
     def get_one(self, field_id: str) -> Field:

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
+from cloudkitty.api.v1.listing import Listing
 from cloudkitty.api.v1.types import Flag, UuidType, given
-from cloudkitty.rating.common.datamodels.show import shown, shown_all
+from cloudkitty.rating.common.datamodels.show import shown
 from cloudkitty.rating.controller import RatingRestControllerBase
 from cloudkitty.rating.hashmap.datamodels.group import Group, GroupCollection
-from cloudkitty.rating.hashmap.datamodels.mapping import Mapping, MappingCollection
-from cloudkitty.rating.hashmap.datamodels.threshold import Threshold, ThresholdCollection
+from cloudkitty.rating.hashmap.datamodels.mapping import MappingCollection
+from cloudkitty.rating.hashmap.datamodels.threshold import ThresholdCollection
 from cloudkitty.rating.hashmap.store import group, mapping, threshold
 from cloudkitty.rating.hashmap.store.parents import RuleFilter
 
@@ -23,9 +24,9 @@ class GroupsController(RatingRestControllerBase):
     _custom_actions: ClassVar = {"mappings": ["GET"], "thresholds": ["GET"]}
 
     @wsexpose(GroupCollection)
-    def get_all(self) -> GroupCollection:
+    def get_all(self) -> Listing:
         """List the groups."""
-        return GroupCollection(groups=shown_all(Group, group.get_all()))
+        return Listing(group.get_all())
 
     @wsexpose(Group, UuidType())
     def get_one(self, group_id: str) -> Group:
@@ -45,13 +46,13 @@ class GroupsController(RatingRestControllerBase):
         group.delete(group_id, recursive=bool(recursive))
 
     @wsexpose(MappingCollection, UuidType())
-    def get_mappings(self, group_id: str) -> MappingCollection:
+    def get_mappings(self, group_id: str) -> Listing:
         """List the mappings in a group."""
         found = [] if not group_id else mapping.get_all(mapping.MappingFilter(group_id=group_id))
-        return MappingCollection(mappings=shown_all(Mapping, found))
+        return Listing(found)
 
     @wsexpose(ThresholdCollection, UuidType())
-    def get_thresholds(self, group_id: str) -> ThresholdCollection:
+    def get_thresholds(self, group_id: str) -> Listing:
         """List the thresholds in a group."""
         found = [] if not group_id else threshold.get_all(RuleFilter(group_id=group_id))
-        return ThresholdCollection(thresholds=shown_all(Threshold, found))
+        return Listing(found)

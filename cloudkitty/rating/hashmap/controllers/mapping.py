@@ -12,8 +12,9 @@ from wsme import types as wtypes
 from cloudkitty.api import context, errors
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
+from cloudkitty.api.v1.listing import Listing
 from cloudkitty.api.v1.types import Flag, RuleDateType, UuidType, given
-from cloudkitty.rating.common.datamodels.show import shown, shown_all
+from cloudkitty.rating.common.datamodels.show import shown
 from cloudkitty.rating.controller import RatingRestControllerBase
 from cloudkitty.rating.hashmap.datamodels.group import Group
 from cloudkitty.rating.hashmap.datamodels.mapping import Mapping, MappingCollection
@@ -63,7 +64,7 @@ class MappingsController(RatingRestControllerBase):
         description: str | None = None,
         is_active: Flag = None,
         all: Flag = None,  # noqa: A002 - named in the contract
-    ) -> MappingCollection:
+    ) -> Listing:
         """List the mappings that all filters admit."""
         if all is False and not (service_id or field_id or group_id):
             errors.abort_client(
@@ -86,7 +87,7 @@ class MappingsController(RatingRestControllerBase):
             description=description,
             is_active=bool(is_active),
         )
-        return MappingCollection(mappings=shown_all(Mapping, store.get_all(wanted)))
+        return Listing(store.get_all(wanted))
 
     @wsexpose(Mapping, UuidType())
     def get_one(self, mapping_id: str) -> Mapping:

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
+from cloudkitty.api.v1.listing import Listing
 from cloudkitty.api.v1.types import UuidType, given
-from cloudkitty.rating.common.datamodels.show import shown, shown_all
+from cloudkitty.rating.common.datamodels.show import shown
 from cloudkitty.rating.controller import RatingRestControllerBase
-from cloudkitty.rating.hashmap.datamodels.field import Field, FieldCollection
-from cloudkitty.rating.hashmap.datamodels.mapping import Mapping, MappingCollection
+from cloudkitty.rating.hashmap.datamodels.field import FieldCollection
+from cloudkitty.rating.hashmap.datamodels.mapping import MappingCollection
 from cloudkitty.rating.hashmap.datamodels.service import Service, ServiceCollection
 from cloudkitty.rating.hashmap.store import field, mapping, service
 
@@ -22,9 +23,9 @@ class ServicesController(RatingRestControllerBase):
     _custom_actions: ClassVar = {"fields": ["GET"], "mappings": ["GET"]}
 
     @wsexpose(ServiceCollection)
-    def get_all(self) -> ServiceCollection:
+    def get_all(self) -> Listing:
         """List the services."""
-        return ServiceCollection(services=shown_all(Service, service.get_all()))
+        return Listing(service.get_all())
 
     @wsexpose(Service, UuidType())
     def get_one(self, service_id: str) -> Service:
@@ -44,12 +45,12 @@ class ServicesController(RatingRestControllerBase):
         service.delete(service_id)
 
     @wsexpose(FieldCollection, UuidType())
-    def get_fields(self, service_id: str) -> FieldCollection:
+    def get_fields(self, service_id: str) -> Listing:
         """List the fields of a service."""
-        return FieldCollection(fields=shown_all(Field, field.get_all(service_id)))
+        return Listing(field.get_all(service_id))
 
     @wsexpose(MappingCollection, UuidType())
-    def get_mappings(self, service_id: str) -> MappingCollection:
+    def get_mappings(self, service_id: str) -> Listing:
         """List the mappings of a service itself."""
         found = mapping.get_all(mapping.MappingFilter(service_id=service_id))
-        return MappingCollection(mappings=shown_all(Mapping, found))
+        return Listing(found)

@@ -10,8 +10,9 @@ from wsme import types as wtypes
 
 from cloudkitty.api.v1 import rest
 from cloudkitty.api.v1.expose import wsexpose
+from cloudkitty.api.v1.listing import Listing
 from cloudkitty.api.v1.types import Flag, UuidType, given
-from cloudkitty.rating.common.datamodels.show import shown, shown_all
+from cloudkitty.rating.common.datamodels.show import shown
 from cloudkitty.rating.controller import RatingRestControllerBase
 from cloudkitty.rating.hashmap.datamodels.group import Group
 from cloudkitty.rating.hashmap.datamodels.threshold import Threshold, ThresholdCollection
@@ -44,7 +45,7 @@ class ThresholdsController(RatingRestControllerBase):
         no_group: Flag = None,
         tenant_id: str | None = None,
         filter_tenant: Flag = None,
-    ) -> ThresholdCollection:
+    ) -> Listing:
         """List the thresholds that all filters admit."""
         wanted = RuleFilter(
             service_id=service_id,
@@ -54,7 +55,7 @@ class ThresholdsController(RatingRestControllerBase):
             tenant_id=tenant_id,
             filter_tenant=bool(filter_tenant),
         )
-        return ThresholdCollection(thresholds=shown_all(Threshold, store.get_all(wanted)))
+        return Listing(store.get_all(wanted))
 
     @wsexpose(Threshold, UuidType())
     def get_one(self, threshold_id: str) -> Threshold:

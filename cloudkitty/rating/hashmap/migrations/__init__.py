@@ -7,7 +7,9 @@ from pathlib import Path
 
 from cloudkitty.db.recognition import Upstream
 from cloudkitty.db.subtree import SubTree
+from cloudkitty.rating.hashmap.migrations import adoption
 
+_RULE = ("cost", "map_type", "service_id", "field_id", "group_id", "tenant_id")
 _WINDOW_AND_AUDIT = (
     "name",
     "created_at",
@@ -47,13 +49,18 @@ def get_migration() -> SubTree:
                     "4da82e1c11c8",
                     "644faa4491fd",
                     "Ifbf5b2515c7",
-                    "4e0232ce",
                 }
             ),
+            from_older={"4e0232ce": adoption.add_windows},
             columns={
-                "hashmap_mappings": _WINDOW_AND_AUDIT,
-                "hashmap_thresholds": ("tenant_id",),
+                "hashmap_services": ("service_id", "name"),
+                "hashmap_fields": ("field_id", "name", "service_id"),
+                "hashmap_groups": ("group_id", "name"),
+                "hashmap_mappings": ("mapping_id", "value", *_RULE, *_WINDOW_AND_AUDIT),
+                "hashmap_thresholds": ("threshold_id", "level", *_RULE),
             },
+            added={"hashmap_mappings": _WINDOW_AND_AUDIT},
             no_constraints={"hashmap_mappings": ("uniq_field_mapping", "uniq_service_mapping")},
+            remarks=adoption.remarks,
         ),
     )

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oslo_db import exception as db_exc
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from cloudkitty import db
 from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.common.db.transaction import retried, write
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import service
+from cloudkitty.rating.hashmap.store import history, service
 from cloudkitty.rating.hashmap.store.errors import (
     ConflictError,
     InvalidError,
@@ -77,6 +76,7 @@ def create(name: str | None, service_id: str) -> Field:
             row = models.Field(name=name, service_id=parent.id)
             session.add(row)
             session.flush()
+            history.made(session, models.Field, row.id)
             return _record(row, service_id)
     except db_exc.DBDuplicateEntry as exc:
         with db.session_for_read() as session:
@@ -99,8 +99,8 @@ def delete(field_id: str) -> None:
         if row is None:
             raise NotFoundError(no_field(field_id))
         for rule in (models.Mapping, models.Threshold):
-            session.execute(sql_delete(rule).where(rule.field_id == row.id))
-        session.execute(sql_delete(models.Field).where(models.Field.id == row.id))
+            history.remove(session, rule, rule.field_id == row.id)
+        history.remove(session, models.Field, models.Field.id == row.id)
 
 
 def _record(row: models.Field, service_id: str) -> Field:

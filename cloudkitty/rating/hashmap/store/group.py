@@ -8,13 +8,13 @@ from typing import Any
 
 from oslo_db import exception as db_exc
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from cloudkitty import db
 from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.common.db.transaction import retried, write
 from cloudkitty.rating.hashmap import models
+from cloudkitty.rating.hashmap.store import history
 from cloudkitty.rating.hashmap.store.errors import ConflictError, NotFoundError, no_group
 from cloudkitty.rating.hashmap.store.transaction import write_rules
 
@@ -60,6 +60,7 @@ def create(name: str | None) -> Group:
             row = models.Group(name=name)
             session.add(row)
             session.flush()
+            history.made(session, models.Group, row.id)
             return _record(row)
     except db_exc.DBDuplicateEntry as exc:
         with db.session_for_read() as session:
@@ -81,10 +82,11 @@ def delete(group_id: str, *, recursive: bool = False) -> None:
         for rule in (models.Mapping, models.Threshold):
             members = rule.group_id == row.id
             if recursive:
-                session.execute(sql_delete(rule).where(members))
+                history.remove(session, rule, members)
             else:
-                session.execute(update(rule).where(members).values(group_id=None))
-        session.execute(sql_delete(models.Group).where(models.Group.id == row.id))
+                with history.watch(session, rule, members):
+                    session.execute(update(rule).where(members).values(group_id=None))
+        history.remove(session, models.Group, models.Group.id == row.id)
 
 
 def of_mapping(mapping_id: str) -> Group:

@@ -16,7 +16,7 @@ from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.common.db import audit, window
 from cloudkitty.rating.common.db.transaction import retried, stored_date
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import parents, values
+from cloudkitty.rating.hashmap.store import history, parents, values
 from cloudkitty.rating.hashmap.store.errors import InvalidError, NotFoundError
 from cloudkitty.rating.hashmap.store.mapping_conflicts import check_free
 from cloudkitty.rating.hashmap.store.parents import RuleFilter
@@ -143,6 +143,7 @@ def create(new: NewMapping, user: str | None, *, force: bool = False) -> Mapping
         check_free(session, row, parent)
         session.add(row)
         session.flush()
+        history.made(session, models.Mapping, row.id)
         return record_of(session, row.mapping_id)
 
 
@@ -151,8 +152,9 @@ def delete(mapping_id: str, user: str | None) -> None:
     """Delete a mapping softly; raises NotFoundError, also when it is deleted already."""
     with write_rules() as session:
         row = find_alive(session, mapping_id)
-        row.deleted = stored_date(session, dates.local_now())
-        row.deleted_by = audit.name(session, models.Mapping.__tablename__, user)
+        with history.watch(session, models.Mapping, models.Mapping.id == row.id):
+            row.deleted = stored_date(session, dates.local_now())
+            row.deleted_by = audit.name(session, models.Mapping.__tablename__, user)
 
 
 def find_alive(session: Session, mapping_id: str) -> models.Mapping:

@@ -15,7 +15,7 @@ from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.common.db import audit
 from cloudkitty.rating.common.db.transaction import retried, stored_date
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import mapping, parents, values
+from cloudkitty.rating.hashmap.store import history, mapping, parents, values
 from cloudkitty.rating.hashmap.store.mapping_conflicts import check_free
 from cloudkitty.rating.hashmap.store.transaction import write_rules
 
@@ -55,12 +55,13 @@ def update(mapping_id: str, attributes: Attributes[str, Any], user: str | None) 
     with write_rules() as session:
         row = mapping.find_alive(session, mapping_id)
         now = dates.local_now()
-        if row.start < now:
-            changed = _close(session, row, {**attributes, "cost": cost}, now)
-        else:
-            changed = _rewrite(session, row, attributes, cost, description, now)
-        if changed:
-            row.updated_by = audit.name(session, models.Mapping.__tablename__, user)
+        with history.watch(session, models.Mapping, models.Mapping.id == row.id):
+            if row.start < now:
+                changed = _close(session, row, {**attributes, "cost": cost}, now)
+            else:
+                changed = _rewrite(session, row, attributes, cost, description, now)
+            if changed:
+                row.updated_by = audit.name(session, models.Mapping.__tablename__, user)
 
 
 def _close(

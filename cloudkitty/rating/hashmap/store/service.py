@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oslo_db import exception as db_exc
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,7 @@ from cloudkitty import db
 from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.common.db.transaction import retried, write
 from cloudkitty.rating.hashmap import models
+from cloudkitty.rating.hashmap.store import history
 from cloudkitty.rating.hashmap.store.errors import ConflictError, NotFoundError, no_service
 from cloudkitty.rating.hashmap.store.transaction import write_rules
 
@@ -59,6 +59,7 @@ def create(name: str | None) -> Service:
             row = models.Service(name=name)
             session.add(row)
             session.flush()
+            history.made(session, models.Service, row.id)
             return _record(row)
     except db_exc.DBDuplicateEntry as exc:
         # Compared by the database: a collation may take another spelling for the same name.
@@ -83,9 +84,9 @@ def delete(service_id: str) -> None:
         field_ids = list(session.execute(fields).scalars())
         for rule in (models.Mapping, models.Threshold):
             below = or_(rule.service_id == row.id, rule.field_id.in_(field_ids))
-            session.execute(sql_delete(rule).where(below))
-        session.execute(sql_delete(models.Field).where(models.Field.service_id == row.id))
-        session.execute(sql_delete(models.Service).where(models.Service.id == row.id))
+            history.remove(session, rule, below)
+        history.remove(session, models.Field, models.Field.service_id == row.id)
+        history.remove(session, models.Service, models.Service.id == row.id)
 
 
 def _record(row: models.Service) -> Service:

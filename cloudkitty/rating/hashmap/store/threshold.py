@@ -17,7 +17,7 @@ from cloudkitty import db
 from cloudkitty.rating.common import values as shared
 from cloudkitty.rating.common.db.transaction import retried
 from cloudkitty.rating.hashmap import models
-from cloudkitty.rating.hashmap.store import parents, values
+from cloudkitty.rating.hashmap.store import history, parents, values
 from cloudkitty.rating.hashmap.store.errors import ConflictError, NotFoundError
 from cloudkitty.rating.hashmap.store.parents import Parents, RuleFilter
 from cloudkitty.rating.hashmap.store.transaction import write_rules
@@ -90,6 +90,7 @@ def create(new: NewThreshold) -> Threshold:
         _check_free(session, row, parent)
         session.add(row)
         _flush(session, row, parent)
+        history.made(session, models.Threshold, row.id)
         return _record_of(session, row.threshold_id)
 
 
@@ -112,20 +113,22 @@ def update(threshold_id: str, attributes: Attributes[str, Any]) -> None:
         if "group_id" in attributes:
             group_id = parents.resolve_group(session, attributes["group_id"])
         moved = (level, tenant, group_id) != (row.level, row.tenant_id, row.group_id)
-        row.level, row.tenant_id, row.group_id = level, tenant, group_id
-        row.cost, row.map_type = cost, row_type
-        if moved:
-            parent = parents.of_rule(row)
-            with session.no_autoflush:
-                _check_free(session, row, parent)
-            _flush(session, row, parent)
+        with history.watch(session, models.Threshold, models.Threshold.id == row.id):
+            row.level, row.tenant_id, row.group_id = level, tenant, group_id
+            row.cost, row.map_type = cost, row_type
+            if moved:
+                parent = parents.of_rule(row)
+                with session.no_autoflush:
+                    _check_free(session, row, parent)
+                _flush(session, row, parent)
 
 
 @retried
 def delete(threshold_id: str) -> None:
     """Remove a threshold; raises NotFoundError."""
     with write_rules() as session:
-        session.delete(_find(session, threshold_id))
+        row = _find(session, threshold_id)
+        history.remove(session, models.Threshold, models.Threshold.id == row.id)
 
 
 def _check_free(session: Session, row: models.Threshold, parent: Parents) -> None:

@@ -21,7 +21,7 @@ from cloudkitty.rating.common.db.transaction import retried, stored_date, write
 from cloudkitty.rating.common.db.window import WindowFilter
 from cloudkitty.rating.common.errors import ConflictError, NotFoundError, bad_attribute
 from cloudkitty.rating.pyscripts import models
-from cloudkitty.rating.pyscripts.store import source
+from cloudkitty.rating.pyscripts.store import history, source
 
 _TABLE: Final = models.Script.__tablename__
 # What a body may say about a script that runs, if it says what is so.
@@ -112,9 +112,8 @@ def create(new: NewScript, user: str | None, *, force: bool = False) -> Script:
             description=description,
             created_by=audit.name(session, _TABLE, user),
         )
-        session.add(row)
-        session.flush()
-        session.refresh(row)
+        with history.watch(session, row):
+            session.add(row)
         return _record(row)
 
 
@@ -131,17 +130,16 @@ def update(script_id: str, attributes: Mapping[str, Any], user: str | None) -> S
         row = _find_alive(session, script_id)
         now = dates.local_now()
         end = _stored(session, attributes.get("end"))
-        if row.start < now:
-            same = _says_what_is_so(_record(row), attributes)
-            changed = values.closes(row.start, row.end, end, now, same=same)
+        with history.watch(session, row):
+            if row.start < now:
+                same = _says_what_is_so(_record(row), attributes)
+                changed = values.closes(row.start, row.end, end, now, same=same)
+                if changed:
+                    row.end = end
+            else:
+                changed = _rewrite(session, row, attributes, end, now)
             if changed:
-                row.end = end
-        else:
-            changed = _rewrite(session, row, attributes, end, now)
-        if changed:
-            row.updated_by = audit.name(session, _TABLE, user)
-            session.flush()
-            session.refresh(row)
+                row.updated_by = audit.name(session, _TABLE, user)
         return _record(row)
 
 
@@ -150,8 +148,9 @@ def delete(script_id: str, user: str | None) -> None:
     """Delete a script softly; raises NotFoundError, also when it is deleted already."""
     with _exclusive() as session:
         row = _find_alive(session, script_id)
-        row.deleted = stored_date(session, dates.local_now())
-        row.deleted_by = audit.name(session, _TABLE, user)
+        with history.watch(session, row):
+            row.deleted = stored_date(session, dates.local_now())
+            row.deleted_by = audit.name(session, _TABLE, user)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ What is kept, and what readers may rely on, is told in :mod:`.models`; how it is
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -20,12 +21,16 @@ from cloudkitty.dataframe import DataFrame
 from cloudkitty.storage.v2 import base, query
 from cloudkitty.storage.v2 import custom_fields as fields
 from cloudkitty.storage.v2.sqlalchemy import (
+    columns,
     commit,
     conditions,
     deletion,
     everything,
     frames,
     ledger,
+    perseries,
+    points,
+    provenance,
     rollup,
     totals,
     writer,
@@ -107,7 +112,7 @@ class SQLAlchemyStorage(base.BaseStorage):
         filters: Mapping[str, Any] | None = None,
         metric_types: str | Sequence[str] | None = None,
         offset: int = 0,
-        limit: int = 1000,
+        limit: int | None = 1000,
     ) -> Iterator[tuple[int, Iterator[base.Placed]]]:
         """Give the number of matching points and a page of them, all of one state."""
         interval = query.interval(begin, end)
@@ -128,10 +133,13 @@ class SQLAlchemyStorage(base.BaseStorage):
         offset: int = 0,
         limit: int = 1000,
         paginate: bool = True,  # noqa: FBT001, FBT002 - plugin interface
+        *,
+        most: int | None = None,
     ) -> dict[str, Any]:
         """Give ``{"total": rows, "results": [row]}`` (5.6); numbers are Decimals.
 
-        Raises werkzeug.exceptions.BadRequest for a groupby or custom_fields not understood.
+        Raises werkzeug.exceptions.BadRequest for a groupby or custom_fields not understood, and
+        TooManyRows when there are more than `most` (None: any number), as soon as that is known.
         """
         names, by_time = query.group_names(groupby)
         values = fields.parse(custom_fields)
@@ -140,11 +148,11 @@ class SQLAlchemyStorage(base.BaseStorage):
         with db.session_for_read() as session:
             selection = conditions.select(session, interval, wanted, self._scope_key)
             if values is None:
-                page = (offset, limit) if paginate else (0, None)
-                total, found = frames.page(session, selection, *page)
+                page: tuple[int, int | None] = (offset, limit) if paginate else (0, None)
+                total, found = frames.page(session, selection, *page, most)
                 return {"total": total, "results": everything.rows(found)}
             groups = totals.Wanted(names, self.period if by_time else 0)
-            rows = totals.rows(session, selection, groups, values, self._scope_key)
+            rows = totals.rows(session, selection, groups, values, self._scope_key, most)
         results = []
         for (group, bucket), cells in query.page(rows, offset, limit, paginate=paginate):
             limits = (
@@ -157,6 +165,54 @@ class SQLAlchemyStorage(base.BaseStorage):
             row |= zip(names, group, strict=True)
             results.append(row)
         return {"total": len(rows), "results": results}
+
+    def total_at_most(self, most: int, **question: Any) -> dict[str, Any]:
+        """Give the same, but stop when there are more than `most` rows: TooManyRows."""
+        return self.total(**question, most=most)
+
+    @contextmanager
+    def series_sums(
+        self,
+        begin: dt.datetime,
+        end: dt.datetime,
+        cuts: Sequence[dt.datetime] = (),
+        *,
+        scopes: Collection[str] | None = None,
+        posted_apart: bool = False,
+        progress: base.Progress | None = None,
+    ) -> Iterator[Iterator[base.SeriesSums]]:
+        """Give the sums of each series in [begin, end), all of one state."""
+        first, stop = query.bounds(begin, end)
+        inside = sorted({timeutils.to_epoch(cut) for cut in cuts})
+        edges = [first, *(at for at in inside if first < at < stop), stop]
+        with db.session_for_read() as session:
+            yield perseries.read(
+                session,
+                edges,
+                self._scope_key,
+                scopes=scopes,
+                posted_apart=posted_apart,
+                progress=progress,
+            )
+
+    @contextmanager
+    def columns(
+        self,
+        begin: dt.datetime,
+        end: dt.datetime,
+        *,
+        scopes: Collection[str] | None = None,
+        ids: Collection[int] | None = None,
+        progress: base.Progress | None = None,
+    ) -> Iterator[Iterator[list[base.Column]]]:
+        """Give the points of series in [begin, end), all of one state."""
+        wanted = columns.Wanted(query.bounds(begin, end), self._scope_key, scopes, ids)
+        with db.session_for_read() as session:
+            yield columns.read(session, wanted, self.period, progress=progress)
+
+    def rounding(self) -> Callable[[Decimal], Decimal] | None:
+        """Give what rounds a number to what the engine keeps."""
+        return points.fitted(db.get_engine().dialect.name)
 
     @retried
     def delete(
@@ -201,6 +257,22 @@ class SQLAlchemyStorage(base.BaseStorage):
             metadata_too=False,
         )
         deletion.delete(session, selection, status)
+
+    def count_recorded(
+        self, scope_ids: Collection[str], begin: dt.datetime, end: dt.datetime
+    ) -> Mapping[str, int]:
+        """Count the periods of the ledger that have a rule set."""
+        bounds = timeutils.to_epoch(begin), timeutils.to_epoch(end)
+        with db.session_for_read() as session:
+            return provenance.count(session, self._scope_key, scope_ids, *bounds)
+
+    def provenance(
+        self,
+        periods: Collection[tuple[str, dt.datetime]],
+    ) -> Mapping[tuple[str, dt.datetime], base.Provenance]:
+        """Give what the ledger says of periods of scopes."""
+        with db.session_for_read() as session:
+            return provenance.of(session, self._scope_key, periods)
 
     def roll_up_closed_days(self, before: dt.datetime) -> int:
         """Roll up days before `before` that nobody has; gives the number of (scope, day) pairs.

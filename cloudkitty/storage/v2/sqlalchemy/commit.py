@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import reduce
@@ -227,7 +227,8 @@ def _write(
     rolled: Collection[tuple[int, int]],
 ) -> None:
     """Write points, ledger and roll-ups; `rolled` are (scope, day) to roll up in any case."""
-    keys = set().union(*(ready.keys for ready in kept))
+    versions = {key: ready.usage.rules_version for ready in kept for key in ready.keys}
+    keys = versions.keys()
     days = [rollup.day_of(begin) for _scope_id, begin in keys]
     scope_ids = sorted({scope_id for scope_id, _begin in keys})
     # Every row of the days concerned: they also say whether anything of a day is elsewhere.
@@ -237,7 +238,7 @@ def _write(
     }
     used_days = {(scope_id, rollup.day_of(begin)) for scope_id, begin in locked}
     taken = keys & locked
-    entries = _entries(kept, keys - taken)
+    entries = _entries(kept, {key: versions[key] for key in keys - taken})
     here, later = _roll_ups(kept, used_days)
     for scope_id, day in rolled:
         if (scope_id, day) not in here:
@@ -258,7 +259,7 @@ def _write(
         ]
         if again:
             points.replace(session, again, ledger.RATED, chunk)
-    ledger.set_status(session, taken, ledger.RATED)
+    ledger.mark_rated(session, {key: versions[key] for key in taken})
     for day, scopes in sorted(later.items()):
         rollup.roll(session, scopes, day)
 
@@ -280,9 +281,15 @@ def _ordered(kept: Sequence[_Prepared], taken: Collection[Key]) -> Iterable[bulk
     return chain.from_iterable(by_begin[begin] for begin in sorted(by_begin))
 
 
-def _entries(kept: Sequence[_Prepared], keys: Collection[Key]) -> dict[Key, Entry]:
-    """Give the new ledger rows."""
-    entries = {key: Entry(0, _ZERO, ledger.RATED) for key in keys}
+def _entries(
+    kept: Sequence[_Prepared],
+    versions: Mapping[Key, str | None],
+) -> dict[Key, Entry]:
+    """Give the new ledger rows; `versions` has the rule set of each."""
+    entries = {
+        key: Entry(0, _ZERO, ledger.RATED, rules_version=version)
+        for key, version in versions.items()
+    }
     for ready in kept:
         begins = list(ready.usage.begins)
         # Series that were there in every period can be added up side by side.

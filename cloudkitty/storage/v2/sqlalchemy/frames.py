@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from cloudkitty import timeutils
 from cloudkitty.dataframe import DataFrame, DataPoint, ImmutableDict
-from cloudkitty.storage.v2.base import Placed
+from cloudkitty.storage.v2.base import Placed, TooManyRows
 from cloudkitty.storage.v2.sqlalchemy import identity, models
 from cloudkitty.storage.v2.sqlalchemy.conditions import Selection, integers
 
@@ -59,9 +59,15 @@ def page(
     selection: Selection,
     offset: int,
     limit: int | None,
+    most: int | None = None,
 ) -> tuple[int, list[StoredPoint]]:
-    """Give the number of matching points, and those from `offset` on (at most `limit`)."""
+    """Give the number of matching points, and those from `offset` on (at most `limit`).
+
+    Raises TooManyRows when more than `most` match.
+    """
     total, found = stream(session, selection, offset, limit)
+    if most is not None and total > most:
+        raise TooManyRows
     return total, list(found)
 
 
@@ -94,7 +100,16 @@ def _read(
     offset: int,
     wanted: int,
 ) -> list[StoredPoint]:
-    first, last, skip = _begins(counts, offset, wanted)
+    first, last, skip, after = _begins(counts, offset, wanted)
+    order = (
+        POINTS.c.begin,
+        POINTS.c.seconds,
+        SERIES.c.metric,
+        POINTS.c.series_id,
+        POINTS.c.rank,
+    )
+    # From the nearer end: engines keep no more rows in order than they skip and give.
+    backwards = after < skip
     statement = (
         sa.select(
             POINTS.c.begin,
@@ -107,17 +122,12 @@ def _read(
         .where(POINTS.c.begin >= first, POINTS.c.begin <= last)
         .where(*selection.scope_condition(POINTS.c.scope_id))
         .where(*selection.series_condition(SERIES.c, POINTS.c.begin))
-        .order_by(
-            POINTS.c.begin,
-            POINTS.c.seconds,
-            SERIES.c.metric,
-            POINTS.c.series_id,
-            POINTS.c.rank,
-        )
-        .offset(skip)
+        .order_by(*(column.desc() if backwards else column for column in order))
+        .offset(after if backwards else skip)
         .limit(wanted)
     )
-    return list(_stored(session, session.execute(statement).all()))
+    rows = session.execute(statement).all()
+    return list(_stored(session, rows[::-1] if backwards else rows))
 
 
 def fold(points: Sequence[StoredPoint]) -> list[DataFrame]:
@@ -174,8 +184,11 @@ def _begins(
     counts: Sequence[tuple[int, int]],
     offset: int,
     wanted: int,
-) -> tuple[int, int, int]:
-    """Give the first and the last begin of a page, and how many points of the first to skip."""
+) -> tuple[int, int, int, int]:
+    """Give the first and the last begin of a page, and how many of their points are not on it.
+
+    Those before it and those after it.
+    """
     before = 0
     first: int | None = None
     skip = 0
@@ -184,7 +197,7 @@ def _begins(
             first, skip = begin, offset - before
         before += count
         if first is not None and before >= offset + wanted:
-            return first, begin, skip
+            return first, begin, skip, before - offset - wanted
     raise ValueError("the page lies behind the last point")
 
 

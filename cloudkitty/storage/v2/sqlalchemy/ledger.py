@@ -35,6 +35,7 @@ class Entry:
     price: Decimal
     status: str
     rolled: bool = False
+    rules_version: str | None = None
 
 
 def insert(session: Session, entries: Mapping[Key, Entry]) -> None:
@@ -49,7 +50,7 @@ def insert(session: Session, entries: Mapping[Key, Entry]) -> None:
                     "points": entry.points,
                     "price": entry.price,
                     "status": entry.status,
-                    "rules_version": None,
+                    "rules_version": entry.rules_version,
                     "rolled": entry.rolled,
                 }
                 for (scope_id, begin), entry in sorted(entries.items(), key=lambda kv: kv[0])
@@ -84,17 +85,20 @@ def recount(session: Session, keys: Collection[Key]) -> None:
         )
 
 
-def set_status(session: Session, keys: Collection[Key], status: str) -> None:
-    """Say what rows that were there before have become."""
-    if keys:
+def mark_rated(session: Session, versions: Mapping[Key, str | None]) -> None:
+    """Say of rows that were there before that they are rated, by which rule set."""
+    if versions:
         session.execute(
             sa.update(PERIODS)
             .where(
                 PERIODS.c.scope_id == sa.bindparam("of_scope"),
                 PERIODS.c.begin == sa.bindparam("at_begin"),
             )
-            .values(status=status),
-            [{"of_scope": scope_id, "at_begin": begin} for scope_id, begin in sorted(keys)],
+            .values(status=RATED, rules_version=sa.bindparam("by_rules")),
+            [
+                {"of_scope": scope_id, "at_begin": begin, "by_rules": version}
+                for (scope_id, begin), version in sorted(versions.items(), key=lambda kv: kv[0])
+            ],
         )
 
 

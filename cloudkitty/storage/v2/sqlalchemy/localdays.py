@@ -6,17 +6,14 @@ A local day is named by the wall clock at its start, counted as if the wall cloc
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
 from cloudkitty import timeutils
 from cloudkitty.timeutils import SECONDS_PER_DAY
-
-_STEP: Final = 6 * 3600
 
 
 class LocalDays:
@@ -29,12 +26,7 @@ class LocalDays:
     @cached_property
     def offsets(self) -> list[tuple[int, int]]:
         """Offsets from UTC: (from which begin on, seconds), ascending."""
-        found = [(self.first, _offset(self.first))]
-        for at in range(self.first + _STEP, self.stop + _STEP, _STEP):
-            offset = _offset(at)
-            if offset != found[-1][1]:
-                found.append((_change(at - _STEP, at), offset))
-        return found
+        return timeutils.utc_offsets(self.first, self.stop)
 
     @property
     def same_as_utc(self) -> bool:
@@ -59,7 +51,7 @@ class LocalDays:
         """Give the date keys of a local day (what :func:`timeutils.calendar_keys` gives)."""
         noon = day + SECONDS_PER_DAY // 2
         for _start, offset in self.offsets:
-            if _offset(noon - offset) == offset:
+            if timeutils.utc_offset(noon - offset) == offset:
                 return timeutils.calendar_keys(noon - offset)
         # The offset changed during the day's first half, and this is not one of the range's.
         return timeutils.calendar_keys(noon - self.offsets[-1][1])
@@ -82,20 +74,3 @@ def floored(column: Any, unit: int) -> sa.ColumnElement[int]:
     rest = (column % unit + unit) % unit
     found: sa.ColumnElement[int] = column - rest
     return found
-
-
-def _offset(at: int) -> int:
-    local = dt.datetime.fromtimestamp(at, timeutils.local_timezone())
-    return round((local.utcoffset() or dt.timedelta()).total_seconds())
-
-
-def _change(before: int, after: int) -> int:
-    """Give the first instant with the offset that `after` has."""
-    target = _offset(after)
-    while after - before > 1:
-        middle = (before + after) // 2
-        if _offset(middle) == target:
-            after = middle
-        else:
-            before = middle
-    return after

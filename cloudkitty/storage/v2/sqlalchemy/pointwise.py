@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cloudkitty.db.engines import EXACT
+from cloudkitty.storage.v2.base import TooManyRows
 from cloudkitty.storage.v2.custom_fields import Value
 
 _ZERO = Decimal(0)
@@ -16,8 +17,12 @@ _ZERO = Decimal(0)
 def fold(
     points: Iterable[tuple[Any, int, Decimal, Decimal, str]],
     values: Sequence[Value],
+    most: int | None = None,
 ) -> dict[Any, list[Any]]:
-    """Give group -> one result per value; `points` (group, begin, qty, price, unit) by begin."""
+    """Give group -> one result per value; `points` (group, begin, qty, price, unit) by begin.
+
+    Raises TooManyRows when there are more than `most` groups.
+    """
     qtys: dict[Any, list[Decimal]] = {}
     prices: dict[Any, list[Decimal]] = {}
     units: dict[Any, list[str]] = {}
@@ -26,6 +31,8 @@ def fold(
         prices.setdefault(group, []).append(price)
         edges = units.setdefault(group, [unit, unit])
         edges[1] = unit
+        if most is not None and len(qtys) > most:
+            raise TooManyRows
     columns: dict[str, dict[Any, Any]] = {"qty": qtys, "price": prices, "unit": units}
     return {
         group: [_FUNCTIONS[value.function](columns[value.field][group]) for value in values]

@@ -21,6 +21,7 @@ from cloudkitty import timeutils
 from cloudkitty.db.engines import EXACT
 from cloudkitty.db.types import exact_max, exact_min, exact_sum
 from cloudkitty.storage.v2 import query
+from cloudkitty.storage.v2.base import TooManyRows
 from cloudkitty.storage.v2.custom_fields import POINTWISE, Value
 from cloudkitty.storage.v2.sqlalchemy import labels, models, pointwise
 from cloudkitty.storage.v2.sqlalchemy.conditions import Selection
@@ -73,8 +74,12 @@ def rows(
     wanted: Wanted,
     values: Sequence[Value],
     scope_key: str,
+    most: int | None = None,
 ) -> list[tuple[Group, list[Any]]]:
-    """Give (group, value per column) in the order of 5.6."""
+    """Give (group, value per column) in the order of 5.6.
+
+    Raises TooManyRows for more than `most` groups, as soon as that is known.
+    """
     if selection.empty:
         return []
     pointwise_too = any(value.function in POINTWISE for value in values)
@@ -83,11 +88,11 @@ def rows(
         needed = sorted({(need, v.field) for v in values for need in _NEEDS[v.function]})
     groups = _Groups(session, selection, wanted, scope_key, needed)
     if pointwise_too:
-        found = pointwise.fold(groups.points(), values)
+        found = pointwise.fold(groups.points(), values, most)
     else:
         found = {
             group: [_value(cells[0], dict(zip(needed, cells[1:], strict=True)), v) for v in values]
-            for group, cells in groups.sums().items()
+            for group, cells in groups.sums(most).items()
         }
     return sorted(found.items(), key=lambda item: item[0])
 
@@ -126,13 +131,17 @@ class _Groups:
             found = session.execute(sa.select(SCOPES.c.id, SCOPES.c.identifier))
             self._identifiers = {row.id: row.identifier for row in found}
 
-    def sums(self) -> dict[Group, Cells]:
-        """Give number of points and aggregates of every group that has a point."""
+    def sums(self, most: int | None = None) -> dict[Group, Cells]:
+        """Give number of points and aggregates of every group that has a point.
+
+        Raises TooManyRows for more than `most`. Days are groups of SQL only, there may be more.
+        """
+        limit = None if most is None or self._by_day else most + 1
         width = 1 + len(self._needed)
         folds = [_FOLD[function] for function, _field in self._needed]
         found: dict[Group, Cells] = {}
         for source in self._sources():
-            for row in self._session.execute(source):
+            for row in self._session.execute(source.limit(limit)):
                 group = self._group(row)
                 cells = [int(row[0]), *map(_decimal, row[1:width])]
                 known = found.get(group)
@@ -143,6 +152,8 @@ class _Groups:
                         for fold, old, new in zip(folds, known[1:], cells[1:], strict=True)
                     ]
                 found[group] = cells
+                if most is not None and len(found) > most:
+                    raise TooManyRows
         return found
 
     def points(self) -> Iterator[tuple[Group, int, Decimal, Decimal, str]]:

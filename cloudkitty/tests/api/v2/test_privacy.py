@@ -14,6 +14,8 @@ from oslo_config import cfg
 from cloudkitty import db
 from cloudkitty.db import schema
 from cloudkitty.tests import services, webapi
+from cloudkitty.tests.api.v2 import test_explain
+from cloudkitty.tests.rating.hashmap.rulebook import Rulebook
 from cloudkitty.tests.webapi import ADMIN, ALICE, NOBODY
 
 MINE, THEIRS = "project-a", "project-b"
@@ -60,9 +62,29 @@ class Cloud:
             period = {"begin": f"{DAY}T{hour:02}:00:00", "end": f"{DAY}T{hour + 1:02}:00:00"}
             frames = [{"period": period, "usage": usage} for usage in usages]
             assert self.api.post("/v2/dataframes", {"dataframes": frames}).status_int == 204
+        self._rate(others=OTHERS in usages)
         for usage in usages:
             for name in {one["groupby"].get("project_id") for one in usage["cpu"]} - {None}:
                 self._order(name)
+
+    def _rate(self, *, others: bool) -> None:
+        """Rate an hour by rules for all and for some; those of others are different rules."""
+        test_explain.turn_on("hashmap")
+        with db.session_for_write() as session:
+            book = Rulebook(session)
+            book.mapping("cpu/flavor", "1", value="big", mapping_id="for-all")
+            book.mapping("cpu/flavor", "2", value="big", mapping_id="mine", tenant_id=MINE)
+            if others:
+                book.mapping("cpu", "9", group="x", mapping_id="theirs", tenant_id=THEIRS)
+                book.mapping("cpu/flavor", "9", value="small", tenant_id=THEIRS)
+                book.threshold("cpu/vcpus", "1", "9", tenant_id=THEIRS)
+        for scope in (MINE, THEIRS) if others else (MINE,):
+            test_explain.rate(
+                *(
+                    test_explain.series("cpu", "2", scope, 1, name=f"r-{flavor}", flavor=flavor)
+                    for flavor in ("big", "small")
+                ),
+            )
 
     def _order(self, name) -> None:
         scope = {"scope_id": name, "last_processed_timestamp": DAY}
@@ -127,7 +149,7 @@ DATES = [
 #: Parameters that each resource takes: with others it says 400 without a look at the data.
 TAKEN = {
     "/v2/summary": "filters groupby custom_fields response_format begin end offset limit",
-    "/v2/dataframes": "filters begin end offset limit",
+    "/v2/dataframes": "filters begin end offset limit explain",
     "/v2/scope": "scope_id offset limit",
     "/v2/task/reprocesses": "scope_ids offset limit",
     f"/v2/task/reprocesses/{THEIRS}": "scope_ids offset limit",
@@ -158,6 +180,7 @@ def a_query(random: Random) -> str:
         "end": random.choice(DATES[::-1]),
         "offset": random.choice([0, 1, 2, 3, 100]),
         "limit": random.choice([1, 2, 3, 1000]),
+        "explain": random.choice(["true", "true", "false"]),
         "tenant_id": random.choice(VALUES),
         "project_id": random.choice(VALUES),
         "all_tenants": "true",
@@ -240,5 +263,8 @@ def test_the_clouds_do_differ(clouds):
         "/v2/task/reprocesses",
     ):
         assert crowded.ask("GET", path, ADMIN) != lonely.ask("GET", path, ADMIN)
+    asked = ("GET", f"/v2/dataframes?{month}&explain=true")
+    assert "theirs" in crowded.ask(*asked, ADMIN)[1]
+    assert '"id":"mine"' in crowded.ask(*asked, ALICE)[1]
     own = json.loads(crowded.ask("GET", f"/v2/summary?{month}", ALICE)[1])
-    assert own["results"][0][2:] == [8.0, 7.0]
+    assert own["results"][0][2:] == [12.0, 11.0]

@@ -306,3 +306,32 @@ def test_other_methods(api, method, path, allow):
 
     assert answer.status_int == 405
     assert answer.headers["Allow"] == allow
+
+
+@pytest.mark.parametrize("rules", ["current", "valid_then"])
+def test_by_which_rules(any_api, rules):
+    assert order(any_api, rules=rules).status_int == 202
+
+    (one,) = schedule.unfinished()
+    assert one.rules == rules
+    shown = {} if rules == "valid_then" else {"rules": rules}
+    assert listed(any_api) == [{**SHOWN, **shown}]
+
+
+@pytest.mark.parametrize("rules", ["mine", None, ["current"], ""])
+def test_rules_are_one_of_three(api, rules):
+    text = message(order(api, rules=rules))
+
+    assert text.endswith("expected one of valid_then, current, as_rated (path: '['rules']')")
+
+
+def test_as_rated_needs_rules_that_are_recorded(any_api):
+    text = message(order(any_api, rules="as_rated"))
+
+    assert text == (
+        "Scope [a] cannot be reprocessed as it was rated: the rules of 25 of the 25 periods are "
+        "not recorded."
+    )
+    assert listed(any_api) == []
+    # What else is wrong is told before.
+    assert "do not exist" in message(order(any_api, rules="as_rated", scope_ids=["nobody"]))

@@ -14,7 +14,8 @@ import requests
 import sqlalchemy as sa
 
 from cloudkitty import db
-from cloudkitty.api.v2 import jsontext, streaming
+from cloudkitty.api import streaming
+from cloudkitty.api.v2 import jsontext, texts
 from cloudkitty.dataframe import DataFrame, DataPoint
 from cloudkitty.storage.base import get_storage
 from cloudkitty.storage.v2 import base
@@ -62,7 +63,7 @@ def whole(storage, offset, limit):
 def small_steps(monkeypatch):
     """As if there were many more points."""
     monkeypatch.setattr(base, "STREAMED_AT_ONCE", 70)
-    monkeypatch.setattr(streaming, "_ITEMS", 30)
+    monkeypatch.setattr(texts, "_ITEMS", 30)
     monkeypatch.setattr(streaming, "_LONG", 1000)
 
 
@@ -87,7 +88,7 @@ def test_storages_that_give_pages(sqlite_database, offset, limit):
     fill(storage, 400)
 
     with BaseStorage.stream(storage, **NOVEMBER, offset=offset, limit=limit) as (total, points):
-        text = b"".join(streaming.dataframes(total, points))
+        text = b"".join(texts.dataframes(total, points))
 
     assert text == whole(storage, offset, limit)
 
@@ -125,7 +126,7 @@ def test_a_storage_without_order_makes_more_frames():
     point = DataPoint("u", 1, 0, {}, {})
     points = [Placed(BEGIN, end, metric, point) for metric in ("a", "b", "a")]
 
-    found = json.loads(b"".join(streaming.dataframes(3, points)))
+    found = json.loads(b"".join(texts.dataframes(3, points)))
 
     assert [list(frame["usage"]) for frame in found["dataframes"]] == [["a", "b"], ["a"]]
 
@@ -181,7 +182,7 @@ def test_a_client_that_goes_away_leaves_nothing_open(database, conf):
     sa.event.listen(pool, "checkin", lambda *_args: in_use.pop())
     with ExitStack() as opened:
         total, points = opened.enter_context(storage.stream(**NOVEMBER, limit=10**6))
-        body = streaming.answer(streaming.dataframes(total, points), opened)
+        body = streaming.answer(texts.dataframes(total, points), opened)
     assert isinstance(body, streaming.Streamed)
     assert in_use == [1]
     next(iter(body))
@@ -223,6 +224,7 @@ def test_a_server_process_sends_it_in_chunks(tmp_path):
             requests.get(f"{url}/v2/dataframes?{QUERY}&limit={limit}", timeout=60)
             for limit in (3000, 2, 3000)
         ]
+        v1 = requests.get(f"{url}/v1/storage/dataframes?{QUERY}", timeout=60)
 
     long, page, again = answers
     assert long.headers["Transfer-Encoding"] == "chunked"
@@ -230,3 +232,5 @@ def test_a_server_process_sends_it_in_chunks(tmp_path):
     (frame,) = long.json()["dataframes"]
     assert len(frame["usage"]["cpu"]) == 2000
     assert again.content == long.content
+    assert v1.headers["Transfer-Encoding"] == "chunked"
+    assert sum(len(one["resources"]) for one in v1.json()["dataframes"]) == 2000

@@ -26,7 +26,10 @@ def price(rules, tenant, when, metric, desc, qty, incoming):
             rule
             for owner in dict.fromkeys((None, tenant))
             for rule in rules.thresholds
-            if rule.tenant == owner and rule.service == metric
+            if rule.tenant == owner
+            and rule.service == metric
+            and (rule.start is None or rule.start <= when)
+            and (rule.end is None or rule.end > when)
         ]
         return _price(mappings, thresholds, desc, qty, incoming)
 

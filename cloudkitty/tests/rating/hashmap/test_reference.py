@@ -77,6 +77,9 @@ threshold_rules = st.builds(
     levels,
     prices,
     tenants,
+    st.none() | dates,
+    st.none() | dates,
+    st.just(""),
 )
 rule_sets = st.builds(
     lambda mappings, thresholds: Rules(METRICS, tuple(mappings), tuple(thresholds)),

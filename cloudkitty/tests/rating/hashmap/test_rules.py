@@ -23,11 +23,15 @@ def fill():
     with db.session_for_write() as session:
         book = Rulebook(session)
         book.parent("idle")
-        book.mapping("cpu", "0.0010000000000000000000000001", group="g", kind="rate")
-        book.mapping("cpu/flavor", "100", value="m1.Großé 🐱 ", tenant_id="Ab", end=END)
+        book.mapping(
+            "cpu", "0.0010000000000000000000000001", group="g", kind="rate", mapping_id="m1"
+        )
+        book.mapping(
+            "cpu/flavor", "100", value="m1.Großé 🐱 ", tenant_id="Ab", end=END, mapping_id="m2"
+        )
         book.mapping("cpu", "7", deleted=END)
-        book.threshold("cpu", "1.12345678", "-3.5", kind="rate")
-        book.threshold("cpu/flavor", "0", "2", group="g", tenant_id="a")
+        book.threshold("cpu", "1.12345678", "-3.5", kind="rate", threshold_id="t1")
+        book.threshold("cpu/flavor", "0", "2", group="g", tenant_id="a", threshold_id="t2")
 
 
 def test_rules_as_read(database):
@@ -44,6 +48,7 @@ def test_rules_as_read(database):
             None,
             LONG_AGO,
             None,
+            "m1",
         ),
         MappingRule(
             "cpu",
@@ -54,6 +59,7 @@ def test_rules_as_read(database):
             "Ab",
             LONG_AGO,
             END,
+            "m2",
         ),
     )
     assert found.thresholds == (
@@ -64,11 +70,14 @@ def test_rules_as_read(database):
             Decimal("1.12345678"),
             Price(flat=False, cost=Decimal("-3.5")),
             None,
+            id="t1",
         ),
-        ThresholdRule("cpu", "flavor", "g", Decimal(0), Price(flat=True, cost=Decimal(2)), "a"),
+        ThresholdRule(
+            "cpu", "flavor", "g", Decimal(0), Price(flat=True, cost=Decimal(2)), "a", id="t2"
+        ),
     )
     # The same text whatever the engine: it may be compared between databases.
-    assert found.version() == "d12bea40c886a519"
+    assert found.version() == "44015d6d00276e39"
 
 
 def test_reading_takes_five_statements(database):

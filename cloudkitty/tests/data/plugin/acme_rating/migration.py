@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database tool calls."""
+"""What ``cloudkitty-dbsync`` calls."""
 
 from pathlib import Path
 
@@ -9,8 +9,7 @@ ALEMBIC_REPO = str(Path(__file__).parent / "alembic")
 
 
 class Migration:
-    def _config(self):
-        return migration.load_alembic_config(ALEMBIC_REPO)
+    """The history in the directory ``alembic``."""
 
     def upgrade(self, revision):
         migration.upgrade(self._config(), revision)
@@ -24,6 +23,10 @@ class Migration:
     def revision(self, message, autogenerate):
         migration.revision(self._config(), message, autogenerate)
 
+    def _config(self):
+        return migration.load_alembic_config(ALEMBIC_REPO)
+
 
 def get_migration():
+    """Give the history; the class of the rating module is not instantiated for this."""
     return Migration()

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Runs migrations; the version table has a name of its own."""
+
 from acme_rating import models
 
 from cloudkitty.common.db.alembic import env
