@@ -9,13 +9,16 @@
 Fills the storage with 30 days of 100 projects and 7 metrics (as many resources as make up the
 points), stores 500 mappings, starts
 ``cloudkitty-api`` with two workers and asks over HTTP, with one client and with eight at a time.
-Prints the median and the 99th percentile of the latency, and requests per second.
+Prints the median and the 99th percentile of the latency, and requests per second; with ``--runs``
+the median of each over several runs, one after the other through all questions. The CPU time is
+that of the workers for one request of a single client; a database server is not in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import socket
 import statistics
 import subprocess
@@ -42,6 +45,7 @@ PROJECTS = 100
 METRICS = 7
 DAYS = 30
 HOUR = 3600
+CLIENTS = (1, 8)
 #: A month that is over: what "this month" is differs by the day of the run.
 MONTH = int(dt.datetime(2026, 6, 1, tzinfo=dt.UTC).timestamp())
 LIMITS = "begin=2026-06-01T00:00:00Z&end=2026-06-30T23:59:59Z"
@@ -70,7 +74,7 @@ QUESTIONS = {
 
 def fill(points: int) -> None:
     storage = SQLAlchemyStorage()
-    resources = max(1, points // (PROJECTS * METRICS * DAYS * 24))
+    resources = max(1, round(points / (PROJECTS * METRICS * DAYS * 24)))
     scopes = [f"{number:032x}" for number in range(PROJECTS)]
     for day in range(DAYS):
         begins = [MONTH + day * 86400 + hour * HOUR for hour in range(24)]
@@ -147,12 +151,34 @@ def ask(base: str, path: str, clients: int, seconds: float) -> tuple[list[float]
     return latencies, len(latencies) / (time.perf_counter() - begun)
 
 
+def measure(
+    server: int, base: str, path: str, clients: int, seconds: float
+) -> tuple[float, float, float, float]:
+    """Give median and 99th percentile of the latency, requests per second, and CPU of a request."""
+    before = cpu_seconds(server)
+    latencies, rate = ask(base, path, clients, seconds)
+    cpu = (cpu_seconds(server) - before) / len(latencies)
+    cuts = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else latencies * 99
+    return cuts[49], cuts[98], rate, cpu
+
+
+def cpu_seconds(server: int) -> float:
+    """Give the CPU time that the workers of a server have used."""
+    ticks = 0
+    children = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="ascii")
+    for child in children.split():
+        stat = Path(f"/proc/{child}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        ticks += sum(map(int, stat.split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", default="")
     parser.add_argument("--keep", default="")
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--runs", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ck-bench-") as work:
         run(options, Path(work))
@@ -197,18 +223,25 @@ def run(options: argparse.Namespace, work: Path) -> None:
         wait(base)
         print(f"{sa.make_url(database).drivername}, {stored} points")
         print(
-            f"{'':36}{'1 client: p50':>14}{'p99':>10}{'req/s':>8}"
+            f"{'':36}{'1 client: p50':>14}{'p99':>10}{'req/s':>8}{'CPU':>10}"
             f"{'8 clients: p50':>16}{'p99':>10}{'req/s':>8}",
         )
-        for name, path in QUESTIONS.items():
+        found: dict[tuple[str, int], list[tuple[float, ...]]] = {}
+        for _run in range(options.runs):
+            for name, path in QUESTIONS.items():
+                asked = path.format(deep=int(stored) - 150, deep_one=int(stored) // PROJECTS - 150)
+                for clients in CLIENTS:
+                    measured = measure(server.pid, base, asked, clients, options.seconds)
+                    found.setdefault((name, clients), []).append(measured)
+        for name in QUESTIONS:
             line = f"{name:36}"
-            asked = path.format(deep=int(stored) - 150, deep_one=int(stored) // PROJECTS - 150)
-            for clients, width in ((1, 14), (8, 16)):
-                latencies, rate = ask(base, asked, clients, options.seconds)
-                cuts = (
-                    statistics.quantiles(latencies, n=100) if len(latencies) > 1 else latencies * 99
+            for clients, width in zip(CLIENTS, (14, 16), strict=True):
+                median, slow, rate, cpu = map(
+                    statistics.median, zip(*found[name, clients], strict=True)
                 )
-                line += f"{cuts[49] * 1000:{width - 3}.1f} ms{cuts[98] * 1000:7.1f} ms{rate:8.0f}"
+                line += f"{median * 1000:{width - 3}.1f} ms{slow * 1000:7.1f} ms{rate:8.0f}"
+                if clients == 1:
+                    line += f"{cpu * 1000:7.1f} ms"
             print(line)
     finally:
         server.terminate()
