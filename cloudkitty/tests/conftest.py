@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,24 @@ def _auth_plugins() -> Iterator[tuple[str, str]]:
             name = cfg.CONF[section].auth_type if section in cfg.CONF else None
             if name and name in loading.get_available_plugin_names():
                 yield section, name
+
+
+@pytest.fixture(autouse=True)
+def quiet_logging() -> Iterator[None]:
+    """A test that starts logging as a process does leaves nothing of it to the next one."""
+    loggers = logging.Logger.manager.loggerDict
+    before = {name: logging.getLogger(name).level for name in list(loggers)}
+    root = logging.getLogger()
+    level, handlers, hook = root.level, list(root.handlers), sys.excepthook
+    yield
+    if sys.excepthook is hook:
+        return
+    sys.excepthook = hook
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+    for name in list(loggers):
+        logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
 
 
 @pytest.fixture(autouse=True)

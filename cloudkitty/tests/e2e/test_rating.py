@@ -27,7 +27,7 @@ def test_totals_are_the_sums_worked_out_by_hand(
         outcome.check_simulation(cloud, 20)
         before = time.monotonic()
         assert processes.stop(process) == 0
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 15
     outcome.check(cloud)
     assert "Traceback" not in site.output()
 

@@ -162,7 +162,7 @@ def test_an_old_api_is_served_over_the_bus(
         wait(cloud, 40)
         before = time.monotonic()
         assert processes.stop(process) == 0
-        assert time.monotonic() - before < 8
+        assert time.monotonic() - before < 15
     outcome.check(cloud)
     assert "Traceback" not in site.output()
 
@@ -180,5 +180,5 @@ def test_rating_goes_on_while_the_bus_is_down(
         wait(cloud, 40)
         before = time.monotonic()
         assert processes.stop(process) == 0
-        assert time.monotonic() - before < 8
+        assert time.monotonic() - before < 15
     outcome.check(cloud)

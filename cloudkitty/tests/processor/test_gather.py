@@ -87,21 +87,21 @@ def test_a_scope_that_is_too_large_gives_fewer_periods() -> None:
 
 def test_a_source_that_takes_too_long() -> None:
     collector = MadeUp()
-    collector.seconds = 3
+    collector.seconds = 10
     before = time.monotonic()
     gathered = gatherer(collector, timeout=0.2).gather(batch(2, 1))
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 8
     assert "no answer within 0.2 s" in gathered.failed["s1"]
     assert "cpu" in gathered.failed["s1"] or "disk" in gathered.failed["s1"]
 
 
 def test_stopping() -> None:
     collector = MadeUp()
-    collector.seconds = 3
+    collector.seconds = 10
     stop = threading.Event()
     one = Gatherer(collector, Density(1000), stop, threads=2, timeout=30)
     threading.Timer(0.2, stop.set).start()
     before = time.monotonic()
     with pytest.raises(Stopped):
         one.gather(batch(2, 1))
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 8

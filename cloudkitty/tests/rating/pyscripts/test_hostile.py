@@ -69,7 +69,7 @@ def test_one_that_never_ends(code, line):
         code = code.replace("    while 1:\n        pass", "    while 1: pass")
     error = suffer(code, line=line)
     assert error == "stopped after 0.7 s ([pyscripts] time_limit)"
-    assert 0.7 < time.monotonic() - started < 5
+    assert 0.7 < time.monotonic() - started < 15
 
 
 @pytest.mark.parametrize(
