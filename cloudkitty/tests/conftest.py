@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from keystoneauth1 import loading
 from oslo_config import cfg
@@ -17,6 +19,14 @@ from oslo_config import fixture as cfg_fixture
 from cloudkitty import conf as ck_conf
 from cloudkitty import db, timeutils
 from cloudkitty.tests import gnocchi, plugin, services
+
+# A busy machine is no fault of the code. A change is judged by the same examples as the one before
+# it; new ones are looked for where somebody is there to read what they found.
+hypothesis.settings.register_profile("desk", deadline=None)
+hypothesis.settings.register_profile("gate", deadline=None, derandomize=True)
+hypothesis.settings.load_profile(
+    "gate" if os.environ.get("CLOUDKITTY_REQUIRE_SERVICES") == "1" else "desk"
+)
 
 
 @pytest.fixture(autouse=True)
