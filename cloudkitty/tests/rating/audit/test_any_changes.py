@@ -9,7 +9,7 @@ from collections import Counter
 from decimal import Decimal
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from cloudkitty import db, timeutils
@@ -32,6 +32,27 @@ steps = st.lists(
     min_size=15,
     max_size=40,
 )
+#: Everything that can be done, done: what chance does not come to is tried all the same.
+EVERYTHING = [
+    (operator.ACTIONS.index(name), *numbers_, 70)
+    for name, *numbers_ in (
+        ("make_service", 0, 0, 0),
+        ("make_group", 0, 0, 0),
+        ("make_field", 0, 0, 0),
+        ("make_mapping", 4, 0, 1),  # of the service, from now on
+        ("close_mapping", 0, 3, 0),
+        ("delete_mapping", 0, 0, 0),
+        ("make_mapping", 4, 1, 1),  # from two hours later on
+        ("rewrite_mapping", 0, 1, 1),
+        ("make_threshold", 1, 1, 1),
+        ("change_threshold", 0, 2, 1),
+        ("delete_threshold", 0, 0, 0),
+        ("make_mapping", 1, 0, 1),  # of the field
+        ("delete_group", 0, 0, 0),
+        ("delete_field", 0, 0, 0),
+        ("delete_service", 0, 0, 0),
+    )
+]
 #: Metric, labels, quantity.
 PROBES = [
     (metric, {"flavor": flavor, "size": size}, Decimal(qty))
@@ -108,11 +129,11 @@ done = Counter()
 def test_the_log_says_it_all_and_the_past_comes_back(sqlite_database):
     @settings(
         max_examples=20,
-        derandomize=True,
         deadline=None,
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=[HealthCheck.too_slow],
     )
+    @example(EVERYTHING)
     @given(steps)
     def check(whole):
         operator.clear()
