@@ -92,6 +92,12 @@ def processing(config: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # A processor that is still starting ends by the signal, as any program would.
+        deadline = time.monotonic() + _PATIENCE
+        while b"is initiated as" not in log.read_bytes() and time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            time.sleep(0.1)
         running = process.poll() is None
         process.send_signal(signal.SIGTERM)
         try:
