@@ -318,8 +318,10 @@ def _failures(url: str) -> Iterator[None]:
 
 
 def _busy(answer: http.Answer) -> bool:
-    # In JSON too: Gnocchi says so when its storage or indexer is away.
-    return answer.status in http.RETRY_STATUSES
+    # In JSON too: Gnocchi says so when its storage or indexer is away. 500 as well: Gnocchi 4.7
+    # answers so now and then when two threads of its API map the tables of a resource type at
+    # the same time ("dictionary changed size during iteration"), and all that is asked is reading.
+    return answer.status in http.RETRY_STATUSES or answer.status == 500
 
 
 def _objects(answer: http.Answer) -> list[dict[str, Any]]:

@@ -175,7 +175,7 @@ def test_the_search_for_metadata_fails(conf: cfg_fixture.Config, server: webserv
     )
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_an_overloaded_server_is_asked_again(
     conf: cfg_fixture.Config, server: webserver.Server, status: int
 ) -> None:
