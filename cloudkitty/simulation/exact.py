@@ -27,6 +27,7 @@ from cloudkitty.usage import ZERO
 Rounding = Callable[[Decimal], Decimal] | None
 
 _DIGITS: Final = CONTEXT.prec
+_STEP: Final = Decimal(1).scaleb(-_DIGITS)
 
 
 def of_sums(
@@ -40,15 +41,16 @@ def of_sums(
     """Give the sum of the prices of so many points; None when it cannot be told from sums.
 
     `total` is the exact sum of their quantities, with all digits after the point that any of them
-    has; `least` and `most` are their extremes. `rounding` is what storing does to each price.
+    has; `least` and `most` are their extremes. `rounding` is what storing does to each price: it
+    keeps so many digits after the point.
     """
     if least == most:
         with decimal.localcontext(CONTEXT):
             price = formula.price(least, ZERO)
         return EXACT.multiply(rounding(price) if rounding else price, Decimal(points))
-    # Where numbers are rounded they come with more digits than they had, so nothing can be told;
-    # and quantities that cancel out may take digits of the sum with them.
-    if rounding is not None or least < 0:
+    # An exact price is a multiple of the smallest step, which storing it must not touch. Quantities
+    # that cancel out may take digits of the sum with them.
+    if least < 0 or (rounding is not None and rounding(_STEP) != _STEP):
         return None
     terms = formula.terms(least, most)
     if terms is None or not _is_exact(terms, total, most):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
-from typing import Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 from cloudkitty import timeutils
+from cloudkitty.db.engines import EXACT
 from cloudkitty.rating.hashmap.formula import Formula
 from cloudkitty.rating.hashmap.tariff import NO_DATES, Tariffs
 from cloudkitty.simulation import cutting, exact
@@ -49,6 +51,14 @@ def run(
     return found.posted
 
 
+class _Stretch(NamedTuple):
+    """Points of a series that all cost the same way, and their sums."""
+
+    formula: Formula
+    key: Key
+    rated: list[Portion]
+
+
 class _Sums:
     """Prices by stretch: between two edges all that rules can tell of a series is the same."""
 
@@ -71,8 +81,8 @@ class _Sums:
         self.edges = [first, *cutting.cuts(tariffs.rules, groups, first, stop)]
         self._whens = [timeutils.naive_local(timeutils.from_epoch(edge)) for edge in self.edges]
         self._stop = stop
-        #: Stretches of series whose points have to be looked at, with their formulas.
-        self._aside: dict[int, dict[int, tuple[Formula, Key]]] = {}
+        #: Stretches of series whose sums do not say the price.
+        self._aside: dict[int, dict[int, _Stretch]] = {}
         self.posted = 0
 
     def tell(self, part: float) -> None:
@@ -97,17 +107,23 @@ class _Sums:
             formula = self._formula(series, stretch) if rated else None
             if formula is None:
                 continue
-            prices = [
-                exact.of_sums(formula, one.points, one.qty, one.least, one.most, self._rounding)
-                for one in rated
-            ]
-            known = [price for price in prices if price is not None]
-            if len(known) == len(prices):
-                sums.add(0, ZERO, ZERO, exact.total(known))
+            price = self._price(formula, rated)
+            if price is None:
+                self._aside.setdefault(series.id, {})[stretch] = _Stretch(formula, key, rated)
             else:
-                self._aside.setdefault(series.id, {})[stretch] = (formula, key)
+                sums.add(0, ZERO, ZERO, price)
         if len(self._aside) >= _ASIDE:
             self.look_at_points()
+
+    def _price(self, formula: Formula, rated: list[Portion]) -> Decimal | None:
+        """Give the sum of the prices; None when it cannot be told from sums."""
+        prices = []
+        for one in rated:
+            price = exact.of_sums(formula, one.points, one.qty, one.least, one.most, self._rounding)
+            if price is None:
+                return None
+            prices.append(price)
+        return exact.total(prices)
 
     def look_at_points(self) -> None:
         """Add the prices of what was set aside."""
@@ -115,9 +131,14 @@ class _Sums:
             return
         stretches = sorted(set().union(*self._aside.values()))
         edges = [*self.edges, self._stop]
-        limits = edges[stretches[0]], edges[stretches[-1] + 1]
+        first, stop = edges[stretches[0]], edges[stretches[-1] + 1]
+        limits = timeutils.from_epoch(first), timeutils.from_epoch(stop)
+        if self._rounding is not None:
+            self._add_with_digits(self._storage.digits(*limits, self._aside.keys()))
+        if not self._aside:
+            return
         with self._storage.columns(
-            *map(timeutils.from_epoch, limits),
+            *limits,
             ids=self._aside.keys(),
             # It is known only afterwards how many points there were to look at.
             progress=lambda _part: self._progress(self._done),
@@ -131,11 +152,24 @@ class _Sums:
                     stretch = bisect_right(self.edges, column.begins[start]) - 1
                     stop = bisect_right(column.begins, edges[stretch + 1] - 1)
                     if stretch in wanted:
-                        formula, key = wanted[stretch]
-                        price = exact.of_points(formula, column.qtys[start:stop], self._rounding)
-                        self._groups.of(key).add(0, ZERO, ZERO, price)
+                        qtys = column.qtys[start:stop]
+                        price = exact.of_points(wanted[stretch].formula, qtys, self._rounding)
+                        self._groups.of(wanted[stretch].key).add(0, ZERO, ZERO, price)
                     start = stop
         self._aside.clear()
+
+    def _add_with_digits(self, digits: Mapping[int, int]) -> None:
+        """Add what can be told after all, knowing how many digits quantities really have."""
+        for id_ in self._aside.keys() & digits.keys():
+            stretches = self._aside[id_]
+            for number, (formula, key, rated) in list(stretches.items()):
+                shown = [one._replace(qty=_shown(one.qty, digits[id_])) for one in rated]
+                price = self._price(formula, shown)
+                if price is not None:
+                    self._groups.of(key).add(0, ZERO, ZERO, price)
+                    del stretches[number]
+            if not stretches:
+                del self._aside[id_]
 
     def _formula(self, series: SeriesSums, stretch: int) -> Formula | None:
         """Give what a series costs; None when there are no rules for what it is."""
@@ -148,6 +182,12 @@ class _Sums:
             keys = timeutils.calendar_keys(self.edges[stretch])
             dates = {name: keys[name] for name in service.date_fields}
         return service.formula(series.groupby, series.metadata, dates, series.scope)
+
+
+def _shown(number: Decimal, digits: int) -> Decimal:
+    """Give a number with so many digits after the point, or as it is if it has more."""
+    found = EXACT.quantize(number, Decimal(1).scaleb(-digits))
+    return found if found == number else number
 
 
 def _by_stretch(series: SeriesSums) -> Iterator[tuple[int, list[Portion]]]:

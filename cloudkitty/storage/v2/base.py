@@ -259,8 +259,18 @@ class BaseStorage(abc.ABC):
         yield
 
     def rounding(self) -> Callable[[Decimal], Decimal] | None:
-        """Give how numbers are rounded when they are stored; None: they are not."""
+        """Give what keeps so many digits after the point as storing a number does; None: all."""
         return None
+
+    def digits(
+        self, begin: dt.datetime, end: dt.datetime, ids: Collection[int]
+    ) -> Mapping[int, int]:
+        """Give by series how many digits after the point its quantities in [begin, end) have.
+
+        Only of interest where numbers are rounded, and come back with more digits than they had.
+        Optional: of a series that is left out nothing is known.
+        """
+        return {}
 
     def _refuse(self, what: str) -> NoReturn:
         name = self.conf.storage.backend

@@ -105,8 +105,16 @@ def test_each_price_is_rounded_as_it_is_stored() -> None:
     assert exact.of_sums(found, 3, 3 * third, third, third, rounding) == 0
     assert exact.of_points(found, [third] * 3, rounding) == 0
     assert exact.of_sums(found, 3, 3 * third, third, third, None) == Decimal("1.2E-30")
-    # Numbers that were rounded have more digits than they had: nothing can be told of them.
-    assert exact.of_sums(found, 2, Decimal(3), Decimal(1), Decimal(2), rounding) is None
+    # An exact price has no digits that are rounded away. Sums that show more digits than the
+    # quantities had tell nothing, and neither do they where storing rounds more than rating.
+    assert exact.of_sums(found, 2, Decimal(3), Decimal(1), Decimal(2), rounding) == Decimal(
+        "1.2E-27"
+    )
+    shown = EXACT.quantize(Decimal(3), unit)
+    assert exact.of_sums(found, 2, shown, Decimal(1), Decimal(2), rounding) is None
+    assert (
+        exact.of_sums(found, 2, Decimal(3), Decimal(1), Decimal(2), lambda x: round(x, 9)) is None
+    )
 
 
 def test_the_context_of_the_caller_does_not_matter() -> None:

@@ -214,6 +214,16 @@ class SQLAlchemyStorage(base.BaseStorage):
         """Give what rounds a number to what the engine keeps."""
         return points.fitted(db.get_engine().dialect.name)
 
+    def digits(
+        self, begin: dt.datetime, end: dt.datetime, ids: Collection[int]
+    ) -> Mapping[int, int]:
+        """Give how many digits quantities have, on engines that fill numbers up with zeros."""
+        if self.rounding() is None:
+            return {}
+        wanted = columns.Wanted(query.bounds(begin, end), self._scope_key, None, ids)
+        with db.session_for_read() as session:
+            return columns.digits(session, wanted)
+
     @retried
     def delete(
         self,

@@ -95,6 +95,33 @@ def _batches(
         yield condition, len(some), min(1.0, (start + at_once) / len(ordered))
 
 
+def digits(session: Session, wanted: Wanted) -> dict[int, int]:
+    """Give by series how many digits after the point its quantities have, on MySQL and MariaDB.
+
+    Their decimals always come with all digits that the column has.
+    """
+    assert wanted.ids is not None
+    first, stop = wanted.limits
+    text = sa.func.trim(sa.literal_column(f"TRAILING '0' FROM {POINTS.name}.qty"))
+    count = sa.func.char_length(text) - sa.func.locate(".", POINTS.c.qty)
+    ordered = sorted(wanted.ids)
+    found: dict[int, int] = {}
+    for start in range(0, len(ordered), AT_ONCE):
+        # Not by way of the ledger: the answer is a bound, and this takes half the time.
+        statement = (
+            sa.select(POINTS.c.series_id, sa.func.max(count))
+            .where(POINTS.c.begin >= first, POINTS.c.begin < stop)
+            .where(POINTS.c.series_id.in_(integers(ordered[start : start + AT_ONCE])))
+            .group_by(POINTS.c.series_id)
+        )
+        found.update((id_, most) for id_, most in session.execute(statement))
+    return found
+
+
+def _same_period() -> sa.ColumnElement[bool]:
+    return sa.and_(POINTS.c.begin == PERIODS.c.begin, POINTS.c.scope_id == PERIODS.c.scope_id)
+
+
 class _Reader:
     """Reads points; remembers labels, and decimals by their text, as long as there are few."""
 
@@ -144,12 +171,7 @@ class _Reader:
                 sa.type_coerce(POINTS.c.price, kind),
                 PERIODS.c.status,
             )
-            .select_from(
-                PERIODS.join(
-                    POINTS,
-                    sa.and_(POINTS.c.begin == at, POINTS.c.scope_id == PERIODS.c.scope_id),
-                )
-            )
+            .select_from(PERIODS.join(POINTS, _same_period()))
             .where(at >= first, at < stop, *condition)
             .order_by(at)
         )

@@ -119,3 +119,29 @@ def test_sums_tell_what_nobody_rated(cloud: SQLAlchemyStorage) -> None:
         portion.points for one in found for portion in one.portions
     )
     assert not any(portion.posted for portion in together)
+
+
+def test_digits(cloud: SQLAlchemyStorage, engine_name: str) -> None:
+    start, end = (timeutils.from_epoch(START + at * HOUR) for at in (70, 71))
+    given = {"whole": "20", "cut": "1.50", "small": "0.001", "none": "0", "all": f"1E-{28}"}
+    frame = [
+        DataPoint("u", Decimal(n), 1, {"project_id": "a", "id": i}, {}) for i, n in given.items()
+    ]
+    cloud.push([DataFrame(start, end, {"size": frame})])
+    with cloud.columns(*LIMITS) as slices:
+        found = [one for some in slices for one in some if one.metric == "size"]
+    names = {one.id: one.groupby["id"] for one in found}
+
+    digits = cloud.digits(*LIMITS, [*names, 999_999])
+    if engine_name != "mysql":
+        # Numbers come back with the digits that they had, or fewer: sums say it all.
+        assert digits == {}
+        return
+    assert {names[id_]: count for id_, count in digits.items()} == {
+        "whole": 0,
+        "cut": 1,
+        "small": 3,
+        "none": 0,
+        "all": 28,
+    }
+    assert cloud.digits(start - (end - start), start, names) == {}
