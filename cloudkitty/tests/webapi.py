@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import webtest
@@ -68,6 +69,20 @@ class Api:
 
     def delete(self, path: str, **options: Any) -> webtest.TestResponse:
         return self("DELETE", path, **options)
+
+    def peak(self, path: str) -> tuple[int, int]:
+        """Give the memory that an answer takes at most, read piece by piece, and its length."""
+        environ = webtest.TestRequest.blank(path, headers=ADMIN).environ
+        size = 0
+        tracemalloc.start()
+        try:
+            body = self.wsgi(environ, lambda *_args: None)
+            for piece in body:
+                size += len(piece)
+            body.close()
+            return tracemalloc.get_traced_memory()[1], size
+        finally:
+            tracemalloc.stop()
 
 
 def fault(answer: webtest.TestResponse, status: int) -> str:

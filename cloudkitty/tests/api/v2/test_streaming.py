@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-import tracemalloc
 from contextlib import ExitStack
 
 import pytest
@@ -131,40 +130,18 @@ def test_a_storage_without_order_makes_more_frames():
     assert [list(frame["usage"]) for frame in found["dataframes"]] == [["a", "b"], ["a"]]
 
 
-def peak(api):
-    """Memory that an answer with all points takes at most, and how long it is."""
-    size = 0
-    tracemalloc.start()
-    environ = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": "/v2/dataframes",
-        "QUERY_STRING": f"{QUERY}&limit=1000000",
-        "SERVER_NAME": "x",
-        "SERVER_PORT": "80",
-        "wsgi.url_scheme": "http",
-        "HTTP_X_ROLES": "admin",
-    }
-    try:
-        body = api.wsgi(environ, lambda *_args: None)
-        for piece in body:
-            size += len(piece)
-        body.close()
-        return tracemalloc.get_traced_memory()[1], size
-    finally:
-        tracemalloc.stop()
-
-
 def test_memory_stays_flat(sqlite_database, conf, monkeypatch):
     monkeypatch.setattr(base, "STREAMED_AT_ONCE", 200)
     monkeypatch.setattr(streaming, "_LONG", 10_000)
     api = webapi.Api(conf)
     storage = get_storage()
     fill(storage, 1_000)
-    peak(api)
-    before, short = peak(api)
+    path = f"/v2/dataframes?{QUERY}&limit=1000000"
+    api.peak(path)
+    before, short = api.peak(path)
     fill(storage, 10_000)
 
-    after, long = peak(api)
+    after, long = api.peak(path)
 
     assert long > 9 * short
     assert long > 2_000_000
