@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import http.server
 import os
-import shutil
 import ssl
-import subprocess
 import threading
 import time
 import traceback
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cloudkitty import http as ck_http
-from cloudkitty.tests import webserver
+from cloudkitty.tests import certificates, webserver
 from cloudkitty.tests.webserver import Reply
 
 
@@ -152,15 +150,9 @@ def test_many_threads() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("the program openssl is not installed")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(path), "-out", f"{path}.crt"]
-    subprocess.run([openssl, *command.split(), *names, *files], check=True, capture_output=True)
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    certificate, key = certificates.make(path.parent, "localhost", "DNS:localhost")
+    path.write_text(key.read_text() + certificate.read_text())
     return path
 
 
@@ -192,6 +184,9 @@ def test_tls(tls_url: str, certificate: Path, tmp_path: Path) -> None:
     with pytest.raises(ck_http.Unreachable, match=r"TLS: .*(certificate|CERTIFICATE)"):
         ck_http.Client().get(tls_url, {})
     assert ck_http.Client(insecure=True).get(tls_url, {}).body == b"ok"
-    assert ck_http.Client(cafile=f"{certificate}.crt").get(tls_url, {}).body == b"ok"
+    assert (
+        ck_http.Client(cafile=str(certificate.with_name("localhost.crt"))).get(tls_url, {}).body
+        == b"ok"
+    )
     with pytest.raises(ck_http.HTTPFailure, match="nope"):
         ck_http.Client(cafile=str(tmp_path / "nope"), insecure=True).get(tls_url, {})

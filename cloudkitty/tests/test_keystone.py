@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from oslo_config import cfg
 from requests.adapters import HTTPAdapter
 
 from cloudkitty import keystone as ck_keystone
-from cloudkitty.tests import keystone, webserver
+from cloudkitty.tests import certificates, keystone, webserver
 from cloudkitty.tests.webserver import Reply
 
 GROUP = "collector_aetos"
@@ -162,15 +161,9 @@ def test_no_limit_of_time(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a directory with the certificates of a server and of a client."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("the program openssl is not installed")
     directory = tmp_path_factory.mktemp("pki")
     for name in ("server", "client"):
-        command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-        names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-        files = ["-keyout", f"{directory}/{name}.key", "-out", f"{directory}/{name}.crt"]
-        subprocess.run([openssl, *command.split(), *names, *files], check=True, capture_output=True)
+        certificates.make(directory, name, "IP:127.0.0.1")
     return directory
 
 
